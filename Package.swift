@@ -1,0 +1,55 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Settings shared by every Swift target.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "apus",
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "apus", targets: ["ApusCLI"]),
+    ],
+    traits: [
+        .trait(name: "OpenMP", description: "Run the kernels on libomp's threads; without it on a pthread team."),
+        .default(enabledTraits: ["OpenMP"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        .target(
+            name: "CKernels",
+            path: "CKernels",
+            exclude: ["CMakeLists.txt"],
+            cSettings: [
+                .headerSearchPath("."),
+                .define("APUS_OPENMP", .when(traits: ["OpenMP"])),
+                .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
+            ],
+            linkerSettings: [
+                .linkedLibrary("m", .when(platforms: [.linux])),
+                .linkedLibrary("omp5", .when(traits: ["OpenMP"])),
+            ]
+        ),
+        .target(name: "ApusGGUF", swiftSettings: swiftSettings),
+        .target(name: "ApusTokenizer", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
+        .target(name: "ApusModel", dependencies: ["ApusGGUF", "CKernels"], swiftSettings: swiftSettings),
+        .target(name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ApusCLI",
+            dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "ApusGGUFTests", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
+        .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusGGUF"], swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17
+)
