@@ -1,0 +1,94 @@
+# `make run` and `make test` do all set-up by themselves; `make help` lists the rest.
+# What is done is remembered by time stamps in .cache, so nothing is asked twice, and nothing needs the network then.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+
+ifeq ($(APUS_MODELS),)
+override APUS_MODELS := models
+endif
+export APUS_MODELS
+SWIFT ?= swift
+# One build configuration for everything: run, tests and CI (which adds APUS_WERROR=1) share .build.
+SWIFT_BUILD := $(SWIFT) build -c release
+APUS := .build/release/apus
+PROMPT ?= The swift is a bird that
+TOKENS ?= 64
+
+tools := Tests/tools
+# Folders too: their times change when a file comes or goes.
+sources := Package.swift $(shell find Sources CKernels -not -name '.*' -not -name '* *' 2>/dev/null)
+# A stamp says nothing about a build folder that has been removed.
+ifeq ($(wildcard $(APUS)),)
+.cache/build: missing
+endif
+ifeq ($(wildcard .venv/bin/clang-format),)
+.cache/venv: missing
+endif
+
+.PHONY: help run build test models setup fuzz format lint kernels bench clean distclean missing
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .cache/build ## build, fetch the default model and generate text (PROMPT='…' TOKENS=64)
+	@$(tools)/fetch_model.sh smollm2
+	@$(APUS) run -m smollm2 -p "$$PROMPT" -n "$$TOKENS"
+run: export PROMPT := $(value PROMPT)
+run: export TOKENS := $(value TOKENS)
+
+build: .cache/build ## build the command in release
+
+test: setup ## set everything up and run every test
+	$(tools)/test.sh
+
+models: ## fetch every model that the tests and benchmarks use
+	@$(tools)/fetch_model.sh smollm2
+	@$(tools)/fetch_model.sh gemma3
+
+setup: .cache/system-test .cache/venv ## install what the tests need and fetch the default model, no more
+	@$(tools)/fetch_model.sh smollm2
+
+fuzz: .cache/system-test ## fuzz each target for a minute (SECONDS=60)
+	Tests/Fuzz/run.sh $(or $(SECONDS),60)
+
+format: .cache/venv ## format the Swift, C and Python code in place
+	$(tools)/lint.sh --fix
+
+lint: .cache/venv ## check formatting and the linters' rules
+	$(tools)/lint.sh
+
+kernels: .cache/system-test ## build the kernels alone with CMake, for this machine and aarch64, and test them
+	$(tools)/kernels.sh host
+	$(tools)/kernels.sh aarch64
+
+bench: .cache/build .cache/venv ## compare with llama.cpp: make bench LLAMA_BENCH=path/of/llama-bench
+	@$(tools)/fetch_model.sh smollm2
+	.venv/bin/python Benchmarks/compare.py --llama-bench "$(LLAMA_BENCH)" --model smollm2
+
+clean: ## remove what builds made
+	rm -rf .build build .cache/build .cache/kernels
+
+distclean: clean ## also remove the virtual environment, the stamps and the fetched models in models/
+	rm -rf .venv .cache models
+
+.cache/build: $(sources) .cache/system-build
+	$(SWIFT_BUILD) --product apus
+	@touch $@
+
+.cache/system-build: $(tools)/setup.sh
+	@mkdir -p .cache
+	@$(tools)/setup.sh build
+	@touch $@
+
+.cache/system-test: $(tools)/setup.sh
+	@mkdir -p .cache
+	@$(tools)/setup.sh build
+	@$(tools)/setup.sh test
+	@touch $@
+
+.cache/venv: Tests/requirements.txt | .cache/system-build
+	@[ -x .venv/bin/pip ] || python3 -m venv --clear .venv
+	@.venv/bin/python -m pip --disable-pip-version-check -q install --no-deps -r Tests/requirements.txt
+	@touch $@
