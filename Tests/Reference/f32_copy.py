@@ -1,0 +1,44 @@
+"""Writes a copy of a GGUF file with every tensor dequantized to float32, metadata unchanged.
+
+    python f32_copy.py INPUT.gguf OUTPUT.gguf
+
+An engine that runs the copy pays for float32 arithmetic and its cache alone, not for quantized activations.
+"""
+
+import os
+import sys
+
+import gguf
+import numpy as np
+from gguf.quants import dequantize
+
+# Written by GGUFWriter itself.
+OWN = {"GGUF.version", "GGUF.tensor_count", "GGUF.kv_count", "general.architecture"}
+
+
+def copy(source, target):
+    """Writes `target`; the file appears whole or not at all."""
+    reader = gguf.GGUFReader(source)
+    partial = f"{target}.{os.getpid()}.partial"
+    writer = gguf.GGUFWriter(partial, reader.fields["general.architecture"].contents())
+    for key, field in reader.fields.items():
+        if key in OWN:
+            continue
+        value = 0 if key == "general.file_type" else field.contents()
+        element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(key, value, field.types[0], element)
+    for tensor in reader.tensors:
+        writer.add_tensor_info(tensor.name, [int(n) for n in reversed(tensor.shape)], np.dtype(np.float32),
+                               int(tensor.n_elements) * 4)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in reader.tensors:
+        values = dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False)
+        writer.write_tensor_data(np.ascontiguousarray(values))
+    writer.close()
+    os.replace(partial, target)
+
+
+if __name__ == "__main__":
+    copy(sys.argv[1], sys.argv[2])

@@ -1,0 +1,212 @@
+"""Writes tiny llama GGUF files with random weights: every feature of the architecture, every weight type.
+
+    python synthesize.py OUTPUT_FOLDER [NAME...]
+
+The files are complete: byte-level BPE vocabulary (256 bytes, some merges, three specials), so that `apus run` takes
+them. Same name, same bytes, always (the seed is the name's). Sizes are odd on purpose: heads no power of two,
+vocabulary no multiple of 16, head sizes from 20 to 128. Weights are drawn so that activations stay near 1 and logits
+spread by about 2, hence errors of arithmetic show in the probabilities as they do in real models.
+"""
+
+from dataclasses import dataclass, replace
+import os
+import sys
+import zlib
+
+import gguf
+import numpy as np
+
+from block_types import NAMES, TYPES, quantize, sizes
+from rope import llama3_freq_factors
+
+LOGIT_SPREAD = 2.0
+MERGES = ["Ġ t", "h e", "i n", "Ġ a", "e r", "o n", "Ġt he", "r e", "Ġ s", "a t", "Ġ Ġ", "e n", "Ġ Ċ", "in g", "ĠĠ ĠĠ"]
+SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a synthetic file has; `weights` is the type of all matrices, `others` overrides by tensor suffix."""
+
+    name: str
+    dim: int = 160
+    hidden: int = 416
+    layers: int = 2
+    heads: int = 5
+    kv_heads: int = 5
+    head_dim: int | None = None
+    rope_dim: int | None = None
+    theta: float = 10000.0
+    context: int = 512
+    eps: float = 1e-5
+    weights: str = "F32"
+    others: tuple = ()
+    tied: bool = False
+    attention_bias: bool = False
+    ffn_bias: bool = False
+    scaling: str | None = None
+    factor: float = 1.0
+    original_context: int | None = None
+    attn_factor: float | None = None
+    betas: tuple | None = None
+    llama3: bool = False
+    extra_vocab: int = 0
+
+    @property
+    def key_length(self):
+        return self.head_dim or self.dim // self.heads
+
+
+def type_specs():
+    """One file a weight type, and mixtures of types as Q4_K_M and Q4_0 files have them."""
+    narrow = dict(dim=160, hidden=416, heads=6, kv_heads=3, head_dim=80)
+    wide = dict(dim=512, hidden=768, heads=6, kv_heads=2, head_dim=128)  # every row a multiple of 256
+    for name in NAMES:
+        yield Spec(f"type-{name.lower()}", weights=name, **(wide if sizes(name)[0] == 256 else narrow))
+    yield Spec("type-mixed-k", weights="Q4_K", tied=True, **wide,
+               others=(("attn_v", "Q6_K"), ("ffn_down", "Q5_K"), ("token_embd", "Q6_K")))
+    yield Spec("type-mixed-32", dim=160, hidden=416, heads=5, kv_heads=1, weights="Q4_0", tied=True,
+               others=(("attn_v", "Q5_1"), ("ffn_down", "Q8_0"), ("ffn_up", "F16"), ("token_embd", "Q8_0")))
+
+
+def feature_specs():
+    """One file a feature of the architecture, weights F32."""
+    yield Spec("mha")
+    yield Spec("gqa", dim=192, heads=6, kv_heads=2)
+    yield Spec("mqa", dim=336, heads=7, kv_heads=1, head_dim=48)
+    yield Spec("tied", dim=144, heads=3, kv_heads=3, tied=True)
+    yield Spec("key-length", dim=96, heads=5, kv_heads=5, head_dim=64)
+    yield Spec("wide-heads", dim=256, heads=3, kv_heads=1, head_dim=128)
+    yield Spec("attention-bias", dim=192, heads=3, kv_heads=1, attention_bias=True)
+    yield Spec("all-biases", attention_bias=True, ffn_bias=True)
+    yield Spec("odd-rows", dim=100, hidden=150, heads=5, kv_heads=5)
+    yield Spec("one-layer", layers=1, dim=32, hidden=32, heads=1, kv_heads=1)
+    yield Spec("deep", layers=9, dim=96, heads=3, kv_heads=1, hidden=224)
+    yield Spec("partial-rope", heads=5, kv_heads=5, rope_dim=16)
+    yield Spec("theta", dim=320, heads=5, kv_heads=5, theta=500000.0)
+    yield Spec("linear", scaling="linear", factor=4.0, original_context=128)
+    yield Spec("yarn", dim=320, heads=5, kv_heads=5, scaling="yarn", factor=4.0, original_context=128)
+    yield Spec("yarn-options", dim=320, heads=5, kv_heads=5, scaling="yarn", factor=8.0, original_context=64,
+               attn_factor=0.9, betas=(16.0, 2.0))
+    yield Spec("llama3", dim=320, heads=5, kv_heads=1, theta=500000.0, llama3=True)
+    yield Spec("no-scaling", scaling="none", factor=4.0)
+    yield Spec("epsilon", eps=1e-3)
+    yield Spec("large-vocab", extra_vocab=1731)
+
+
+def all_specs():
+    specs = [*feature_specs(), *type_specs()]
+    # Every type with biases too would be many; one of each family shows that bias and quantized product join well.
+    specs += [replace(s, name=s.name + "-bias", attention_bias=True, ffn_bias=True)
+              for s in specs if s.name in ("type-q4_1", "type-q6_k")]
+    return {s.name: s for s in specs}
+
+
+def byte_alphabet():
+    """The 256 characters that stand for bytes in byte-level BPE: printable Latin-1 as itself, the rest from U+0100 on."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = iter(range(0x100, 0x200))
+    return [chr(b) if b in printable else chr(next(others)) for b in range(256)]
+
+
+def vocabulary(extra):
+    """(tokens, types): bytes, merged pieces, specials, then `extra` unused tokens."""
+    tokens = byte_alphabet() + [m.replace(" ", "") for m in MERGES]
+    types = [1] * len(tokens) + [3] * len(SPECIALS) + [5] * extra
+    return tokens + SPECIALS + [f"<unused{i}>" for i in range(extra)], types
+
+
+def write(spec, path):
+    """Writes the file of `spec`."""
+    rng = np.random.default_rng(zlib.crc32(spec.name.encode()))
+    writer = gguf.GGUFWriter(path, "llama")
+    tokens, token_types = vocabulary(spec.extra_vocab)
+    write_metadata(writer, spec, tokens, token_types)
+
+    def matrix(name, rows, columns, spread=1.0):
+        kind = next((t for suffix, t in spec.others if name.endswith(suffix)), spec.weights)
+        values = rng.standard_normal((rows, columns), np.float32) * np.float32(spread / np.sqrt(columns))
+        data = quantize(values, kind)
+        writer.add_tensor(name + ".weight", data, raw_dtype=TYPES[kind] if data.dtype == np.uint8 else None)
+
+    def vector(name, mean, spread, length):
+        writer.add_tensor(name, (mean + spread * rng.standard_normal(length)).astype(np.float32))
+
+    q_rows, kv_rows = spec.heads * spec.key_length, spec.kv_heads * spec.key_length
+    if spec.llama3:
+        factors = llama3_freq_factors(spec.rope_dim or spec.key_length, spec.theta, original_context=256)
+        writer.add_tensor("rope_freqs.weight", factors)
+    matrix("token_embd", len(tokens), spec.dim, LOGIT_SPREAD)
+    for layer in range(spec.layers):
+        block = f"blk.{layer}."
+        vector(block + "attn_norm.weight", 1, 0.1, spec.dim)
+        for name, rows, columns, spread in [
+            ("attn_q", q_rows, spec.dim, 1.5),
+            ("attn_k", kv_rows, spec.dim, 1.5),
+            ("attn_v", kv_rows, spec.dim, 1.0),
+            ("attn_output", spec.dim, q_rows, 1.0),
+        ]:
+            matrix(block + name, rows, columns, spread)
+            if spec.attention_bias:
+                vector(block + name + ".bias", 0, 0.3, rows)
+        vector(block + "ffn_norm.weight", 1, 0.1, spec.dim)
+        for name, rows, columns in [
+            ("ffn_gate", spec.hidden, spec.dim),
+            ("ffn_up", spec.hidden, spec.dim),
+            ("ffn_down", spec.dim, spec.hidden),
+        ]:
+            matrix(block + name, rows, columns)
+            if spec.ffn_bias:
+                vector(block + name + ".bias", 0, 0.3, rows)
+    vector("output_norm.weight", 1, 0.1, spec.dim)
+    if not spec.tied:
+        matrix("output", len(tokens), spec.dim, LOGIT_SPREAD)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def write_metadata(writer, spec, tokens, token_types):
+    writer.add_name("apus-" + spec.name)
+    writer.add_block_count(spec.layers)
+    writer.add_context_length(spec.context)
+    writer.add_embedding_length(spec.dim)
+    writer.add_feed_forward_length(spec.hidden)
+    writer.add_head_count(spec.heads)
+    writer.add_head_count_kv(spec.kv_heads)
+    writer.add_layer_norm_rms_eps(spec.eps)
+    writer.add_rope_freq_base(spec.theta)
+    writer.add_vocab_size(len(tokens))
+    if spec.head_dim:
+        writer.add_key_length(spec.head_dim)
+        writer.add_value_length(spec.head_dim)
+    writer.add_rope_dimension_count(spec.rope_dim or spec.key_length)
+    if spec.scaling:
+        writer.add_string("llama.rope.scaling.type", spec.scaling)
+        writer.add_float32("llama.rope.scaling.factor", spec.factor)
+    if spec.original_context:
+        writer.add_uint32("llama.rope.scaling.original_context_length", spec.original_context)
+    if spec.attn_factor:
+        writer.add_float32("llama.rope.scaling.attn_factor", spec.attn_factor)
+    if spec.betas:
+        writer.add_float32("llama.rope.scaling.yarn_beta_fast", spec.betas[0])
+        writer.add_float32("llama.rope.scaling.yarn_beta_slow", spec.betas[1])
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(token_types)
+    writer.add_token_merges(MERGES)
+    writer.add_bos_token_id(tokens.index("<|im_start|>"))
+    writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    writer.add_unk_token_id(tokens.index("<|endoftext|>"))
+    writer.add_add_bos_token(False)
+
+
+if __name__ == "__main__":
+    folder, names = sys.argv[1], sys.argv[2:]
+    specs = all_specs()
+    os.makedirs(folder, exist_ok=True)
+    for name in names or specs:
+        write(specs[name], os.path.join(folder, name + ".gguf"))
+        print(os.path.join(folder, name + ".gguf"))
