@@ -73,7 +73,7 @@ clean: ## remove what builds made
 distclean: clean ## also remove the virtual environment, the stamps and the fetched models in models/
 	rm -rf .venv .cache models
 
-.cache/build: $(sources) .cache/system-build
+.cache/build: $(sources) | .cache/system-build
 	$(SWIFT_BUILD) --product apus
 	@touch $@
 
