@@ -5,15 +5,22 @@ llama.cpp's search, which does not matter: the reference uses the weights that c
 """
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as Type
-from gguf import quants
+from gguf import GGML_QUANT_SIZES, quants
+from gguf import GGMLQuantizationType as Type
 
 NAMES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
 TYPES = {name: Type[name] for name in NAMES}
 
 # Byte offsets of the float16 numbers in a block.
 HALVES = {
-    "Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+    "Q8_0": [0],
+    "Q4_0": [0],
+    "Q4_1": [0, 2],
+    "Q5_0": [0],
+    "Q5_1": [0, 2],
+    "Q4_K": [0, 2],
+    "Q5_K": [0, 2],
+    "Q6_K": [208],
 }
 
 
@@ -55,11 +62,14 @@ def quantize_q45_k(blocks, bits):
     q = divide(sub + (dmin32 * minimum)[..., None], (d32 * scale)[..., None])
     q = np.clip(np.rint(q), 0, top).astype(np.uint8)
     # Scales 0-3, minima 0-3 (upper two bits from 4-7), then the lower four bits of scales and minima 4-7.
-    scales = np.concatenate([
-        scale[:, :4] | (scale[:, 4:] >> 4) << 6,
-        minimum[:, :4] | (minimum[:, 4:] >> 4) << 6,
-        (scale[:, 4:] & 15) | (minimum[:, 4:] & 15) << 4,
-    ], axis=-1)
+    scales = np.concatenate(
+        [
+            scale[:, :4] | (scale[:, 4:] >> 4) << 6,
+            minimum[:, :4] | (minimum[:, 4:] >> 4) << 6,
+            (scale[:, 4:] & 15) | (minimum[:, 4:] & 15) << 4,
+        ],
+        axis=-1,
+    )
     pairs = q.reshape(n, 4, 2, 32)
     nibbles = (pairs[:, :, 0] & 15) | (pairs[:, :, 1] & 15) << 4
     parts = [d, dmin, scales, nibbles.reshape(n, 128)]

@@ -28,8 +28,9 @@ def copy(source, target):
         element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(key, value, field.types[0], element)
     for tensor in reader.tensors:
-        writer.add_tensor_info(tensor.name, [int(n) for n in reversed(tensor.shape)], np.dtype(np.float32),
-                               int(tensor.n_elements) * 4)
+        writer.add_tensor_info(
+            tensor.name, [int(n) for n in reversed(tensor.shape)], np.dtype(np.float32), int(tensor.n_elements) * 4
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()

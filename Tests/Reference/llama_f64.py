@@ -93,7 +93,9 @@ class Llama:
         k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
         scores = q.transpose(1, 0, 2) @ k.transpose(1, 2, 0) / np.sqrt(self.key_length)
         weights = np.exp(log_softmax(scores + np.triu(np.full((tokens, tokens), -np.inf), 1)))
-        return self.linear((weights @ v.transpose(1, 0, 2)).transpose(1, 0, 2).reshape(tokens, -1), block + "attn_output")
+        return self.linear(
+            (weights @ v.transpose(1, 0, 2)).transpose(1, 0, 2).reshape(tokens, -1), block + "attn_output"
+        )
 
     def feed_forward(self, x, block):
         gate = self.linear(x, block + "ffn_gate")
@@ -129,8 +131,12 @@ if __name__ == "__main__":
         tokens = json.load(file)
     result = Llama(sys.argv[1]).forward(tokens)
     top = np.argsort(-result[-1], kind="stable")[:20]
-    print(json.dumps({
-        "tokens": len(tokens),
-        "mean_nll": float(negative_log_likelihoods(log_softmax(result), tokens).mean()),
-        "top20": [[int(i), round(float(result[-1][i]), 4)] for i in top],
-    }))
+    print(
+        json.dumps(
+            {
+                "tokens": len(tokens),
+                "mean_nll": float(negative_log_likelihoods(log_softmax(result), tokens).mean()),
+                "top20": [[int(i), round(float(result[-1][i]), 4)] for i in top],
+            }
+        )
+    )

@@ -13,8 +13,8 @@ pairs that turn betaFast and betaSlow times, rounded outwards to whole pairs. ms
 1 + 0.1 ln(factor) where YaRN is on and factor > 1. This is what llama.cpp computes for architecture `llama`.
 """
 
-from dataclasses import dataclass, field
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
 

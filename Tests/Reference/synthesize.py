@@ -8,10 +8,10 @@ vocabulary no multiple of 16, head sizes from 20 to 128. Weights are drawn so th
 spread by about 2, hence errors of arithmetic show in the probabilities as they do in real models.
 """
 
-from dataclasses import dataclass, replace
 import os
 import sys
 import zlib
+from dataclasses import dataclass, replace
 
 import gguf
 import numpy as np
@@ -59,14 +59,27 @@ class Spec:
 
 def type_specs():
     """One file a weight type, and mixtures of types as Q4_K_M and Q4_0 files have them."""
-    narrow = dict(dim=160, hidden=416, heads=6, kv_heads=3, head_dim=80)
-    wide = dict(dim=512, hidden=768, heads=6, kv_heads=2, head_dim=128)  # every row a multiple of 256
+    narrow = {"dim": 160, "hidden": 416, "heads": 6, "kv_heads": 3, "head_dim": 80}
+    wide = {"dim": 512, "hidden": 768, "heads": 6, "kv_heads": 2, "head_dim": 128}  # every row a multiple of 256
     for name in NAMES:
         yield Spec(f"type-{name.lower()}", weights=name, **(wide if sizes(name)[0] == 256 else narrow))
-    yield Spec("type-mixed-k", weights="Q4_K", tied=True, **wide,
-               others=(("attn_v", "Q6_K"), ("ffn_down", "Q5_K"), ("token_embd", "Q6_K")))
-    yield Spec("type-mixed-32", dim=160, hidden=416, heads=5, kv_heads=1, weights="Q4_0", tied=True,
-               others=(("attn_v", "Q5_1"), ("ffn_down", "Q8_0"), ("ffn_up", "F16"), ("token_embd", "Q8_0")))
+    yield Spec(
+        "type-mixed-k",
+        weights="Q4_K",
+        tied=True,
+        **wide,
+        others=(("attn_v", "Q6_K"), ("ffn_down", "Q5_K"), ("token_embd", "Q6_K")),
+    )
+    yield Spec(
+        "type-mixed-32",
+        dim=160,
+        hidden=416,
+        heads=5,
+        kv_heads=1,
+        weights="Q4_0",
+        tied=True,
+        others=(("attn_v", "Q5_1"), ("ffn_down", "Q8_0"), ("ffn_up", "F16"), ("token_embd", "Q8_0")),
+    )
 
 
 def feature_specs():
@@ -86,8 +99,17 @@ def feature_specs():
     yield Spec("theta", dim=320, heads=5, kv_heads=5, theta=500000.0)
     yield Spec("linear", scaling="linear", factor=4.0, original_context=128)
     yield Spec("yarn", dim=320, heads=5, kv_heads=5, scaling="yarn", factor=4.0, original_context=128)
-    yield Spec("yarn-options", dim=320, heads=5, kv_heads=5, scaling="yarn", factor=8.0, original_context=64,
-               attn_factor=0.9, betas=(16.0, 2.0))
+    yield Spec(
+        "yarn-options",
+        dim=320,
+        heads=5,
+        kv_heads=5,
+        scaling="yarn",
+        factor=8.0,
+        original_context=64,
+        attn_factor=0.9,
+        betas=(16.0, 2.0),
+    )
     yield Spec("llama3", dim=320, heads=5, kv_heads=1, theta=500000.0, llama3=True)
     yield Spec("no-scaling", scaling="none", factor=4.0)
     yield Spec("epsilon", eps=1e-3)
@@ -97,13 +119,16 @@ def feature_specs():
 def all_specs():
     specs = [*feature_specs(), *type_specs()]
     # Every type with biases too would be many; one of each family shows that bias and quantized product join well.
-    specs += [replace(s, name=s.name + "-bias", attention_bias=True, ffn_bias=True)
-              for s in specs if s.name in ("type-q4_1", "type-q6_k")]
+    specs += [
+        replace(s, name=s.name + "-bias", attention_bias=True, ffn_bias=True)
+        for s in specs
+        if s.name in ("type-q4_1", "type-q6_k")
+    ]
     return {s.name: s for s in specs}
 
 
 def byte_alphabet():
-    """The 256 characters that stand for bytes in byte-level BPE: printable Latin-1 as itself, the rest from U+0100 on."""
+    """The characters that stand for the 256 bytes: printable Latin-1 as itself, the others from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = iter(range(0x100, 0x200))
     return [chr(b) if b in printable else chr(next(others)) for b in range(256)]
