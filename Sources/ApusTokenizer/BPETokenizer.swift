@@ -1,0 +1,184 @@
+// Byte-level byte-pair encoding (`tokenizer.ggml.model` = gpt2): the tokenizer of GPT-2, Llama 3, SmolLM and others.
+
+public import ApusGGUF
+
+/// A byte-level BPE tokenizer.
+///
+/// A text is cut at special tokens, the parts are cut into words by the pre-tokenizer, the bytes of a word become tokens of
+/// one byte, and pairs of tokens are merged in the order of the file's list.
+public struct BPETokenizer: Tokenizer {
+    public static let names = ["gpt2"]
+
+    /// Words beyond this are cut: the merger counts in 32 bits and takes 24 bytes for each.
+    private static let longestWord = 1 << 26
+
+    public let summary: String
+    public let addsBOS: Bool
+    public let addsEOS: Bool
+    public let warnings: [String]
+
+    private let vocabulary: Vocabulary
+    private let merges: MergeTable
+    private let preTokenizer: any PreTokenizer
+    private let ignoresMerges: Bool
+    /// The token of each byte, or -1.
+    private let byteTokens: [Int32]
+    /// Tokens that are text: always matched.
+    private let userDefined: SpecialTokenMatcher
+    /// These and the marks: matched where the caller asks for it.
+    private let special: SpecialTokenMatcher
+
+    /// Reads a tokenizer from a file's metadata.
+    ///
+    /// - Parameter metadata: The metadata of a GGUF file.
+    /// - Throws: `format` when something is missing or contradicts itself, `unsupported` for an unknown pre-tokenizer.
+    public init(_ metadata: Metadata) throws(ApusError) {
+        var warnings: [String] = []
+        let kind = try Self.preTokenizer(metadata, warnings: &warnings)
+        preTokenizer = kind.type.init()
+        ignoresMerges = kind.type.ignoresMerges
+        summary = "byte-level BPE (\(kind.name))"
+        vocabulary = try Vocabulary(metadata, warnings: &warnings)
+        merges = try MergeTable(metadata, vocabulary, warnings: &warnings)
+        byteTokens = Self.byteTokens(vocabulary, warnings: &warnings)
+
+        addsBOS = try Self.flag(metadata, Vocabulary.Key.addBOS, kind.type.addsBOS, Vocabulary.Key.bos, vocabulary.bosID)
+        addsEOS = try Self.flag(metadata, Vocabulary.Key.addEOS, false, Vocabulary.Key.eos, vocabulary.eosID)
+
+        let marks = vocabulary.ids(of: [.control, .unknown, .userDefined])
+        if let id = marks.first(where: { [vocabulary] in
+            vocabulary.tokens.byteCount(at: Int($0)) > SpecialTokenMatcher.longest
+        }) {
+            warnings.append(
+                "\(Vocabulary.Key.tokens): special token \(id) has \(vocabulary.tokens.byteCount(at: Int(id))) bytes; "
+                    + "those above \(SpecialTokenMatcher.longest) are not looked for in text")
+        }
+        special = SpecialTokenMatcher(vocabulary.tokens, marks)
+        userDefined = SpecialTokenMatcher(vocabulary.tokens, vocabulary.ids(of: [.userDefined]))
+        self.warnings = warnings
+    }
+
+    private static func preTokenizer(
+        _ metadata: Metadata, warnings: inout [String]
+    ) throws(ApusError) -> (type: any PreTokenizer.Type, name: String) {
+        let key = Vocabulary.Key.pre
+        guard let name = try metadata.optionalString(key) else {
+            warnings.append("no metadata key '\(key)': words are cut as for 'default', which may not suit the model")
+            return (DefaultPreTokenizer.self, "default")
+        }
+        guard let type = PreTokenizers.named(name) else {
+            let error = metadata.mismatch(key, wanted: "one of: \(PreTokenizers.names.joined(separator: ", "))")
+            throw ApusError(.unsupported, error.message)
+        }
+        return (type, name)
+    }
+
+    /// A flag such as `add_bos_token`; what it adds must exist. Without a flag in the file, what is missing is not added.
+    private static func flag(
+        _ metadata: Metadata, _ key: String, _ standard: Bool, _ idKey: String, _ id: Int32?
+    ) throws(ApusError) -> Bool {
+        guard let flag = try metadata.optionalBool(key) else { return standard && id != nil }
+        if flag, id == nil { throw metadata.mismatch(idKey, wanted: "a token id, since '\(key)' is true") }
+        return flag
+    }
+
+    private static func byteTokens(_ vocabulary: Vocabulary, warnings: inout [String]) -> [Int32] {
+        let tokens = vocabulary.index.withLookup(vocabulary.tokens) { lookup in
+            (UInt8.min...UInt8.max).map { byte in
+                var text: [UInt8] = []
+                ByteAlphabet.appendCharacter(of: byte, to: &text)
+                let id = text.withUnsafeBytes { lookup.id(of: $0) }
+                if id >= 0 { return id }
+                let hex = String(byte, radix: 16, uppercase: true)
+                let fallback = Array("<0x\(byte < 16 ? "0" : "")\(hex)>".utf8).withUnsafeBytes { lookup.id(of: $0) }
+                return fallback >= 0 && vocabulary.type(fallback) == .byte ? fallback : -1
+            }
+        }
+        // 0xC0, 0xC1 and 0xF5 to 0xFF are in no valid text.
+        let missing = (0..<256).filter { tokens[$0] < 0 && UTF8Form.isUsed(UInt8($0)) }
+        if !missing.isEmpty {
+            let list = missing.prefix(16).map { "0x" + String($0, radix: 16) }.joined(separator: " ")
+            warnings.append(
+                "\(Vocabulary.Key.tokens): no token for \(missing.count) bytes (\(list)\(missing.count > 16 ? " …" : "")),"
+                    + " which a text therefore loses")
+        }
+        return tokens
+    }
+
+    public var vocabularySize: Int { vocabulary.count }
+    public var bosID: Int32? { vocabulary.bosID }
+    public var eosID: Int32? { vocabulary.eosID }
+    public var endOfGenerationIDs: Set<Int32> { vocabulary.endOfGenerationIDs }
+
+    public func isSpecial(_ id: Int32) -> Bool { contains(id) && vocabulary.isMark(id) }
+
+    public func tokenText(_ id: Int32) -> String {
+        contains(id) ? vocabulary.withText(id) { String(decoding: $0, as: UTF8.self) } : ""
+    }
+
+    public func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
+        guard contains(id) else { return [] }
+        switch vocabulary.type(id) {
+        case .control, .unknown: return renderSpecial ? vocabulary.withText(id, Array.init) : []
+        case .userDefined: return vocabulary.withText(id, Array.init)
+        case .byte: return vocabulary.withText(id) { Self.byte($0).map { [$0] } ?? ByteAlphabet.decode($0) }
+        case .normal, .unused: return vocabulary.withText(id, ByteAlphabet.decode)
+        }
+    }
+
+    private func contains(_ id: Int32) -> Bool { id >= 0 && Int(id) < vocabulary.count }
+
+    /// The byte of a text `<0xNN>`.
+    private static func byte(_ text: UnsafeBufferPointer<UInt8>) -> UInt8? {
+        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
+        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
+    }
+
+    public func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+        var ids: [Int32] = []
+        ids.reserveCapacity(bytes.count / 4 + 2)
+        let matcher = parseSpecial ? special : userDefined
+        bytes.withUnsafeBufferPointer { text in
+            merges.withLookup { lookup in
+                var merger = PairMerger(lookup)
+                var start = 0
+                while start < text.count {
+                    let match = matcher.next(in: text, from: start)
+                    let end = match?.range.lowerBound ?? text.count
+                    encodeText(UnsafeBufferPointer(rebasing: text[start..<end]), &merger, into: &ids)
+                    if let match { ids.append(match.id) }
+                    start = match?.range.upperBound ?? text.count
+                }
+            }
+        }
+        return addSpecial ? addSpecialTokens(ids) : ids
+    }
+
+    /// Encodes text without special tokens.
+    private func encodeText(_ text: UnsafeBufferPointer<UInt8>, _ merger: inout PairMerger, into ids: inout [Int32]) {
+        if text.isEmpty { return }
+        var word: [Int32] = []
+        var whole: [UInt8] = []
+        vocabulary.index.withLookup(vocabulary.tokens) { lookup in
+            withScalarText(text) { scalars in
+                preTokenizer.split(scalars, 0..<text.count) { range in
+                    if ignoresMerges {
+                        whole.removeAll(keepingCapacity: true)
+                        for byte in text[range] { ByteAlphabet.appendCharacter(of: byte, to: &whole) }
+                        let id = whole.withUnsafeBytes { lookup.id(of: $0) }
+                        if id >= 0, !vocabulary.isMark(id) { return ids.append(id) }
+                    }
+                    for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.longestWord) {
+                        word.removeAll(keepingCapacity: true)
+                        for byte in text[start..<min(start + Self.longestWord, range.upperBound)] {
+                            // A byte without a token is left out, and its neighbours may merge.
+                            let id = byteTokens[Int(byte)]
+                            if id >= 0 { word.append(id) }
+                        }
+                        merger.merge(word, into: &ids)
+                    }
+                }
+            }
+        }
+    }
+}

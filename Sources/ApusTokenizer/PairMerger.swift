@@ -1,0 +1,168 @@
+// The inner loop of byte-pair encoding: merge the pair of the lowest rank, the leftmost first, until none is left.
+
+/// Merges the tokens of one word after another, reusing its memory.
+///
+/// A short word is searched for its best pair again after each merge; a long one keeps its pairs in a heap, so that its
+/// time is O(n log n): a word may be a whole prompt.
+struct PairMerger {
+    /// Up to this length searching is faster than a heap (measured: the two meet between 40 and 80).
+    private static let shortWord = 48
+
+    private let merges: MergeTable.Lookup
+    private var ids: [Int32] = []
+    private var ranks: [UInt32] = []
+    private var next: [Int32] = []
+    private var previous: [Int32] = []
+
+    /// Makes a merger.
+    ///
+    /// - Parameter merges: The merges; they must outlive the merger.
+    init(_ merges: MergeTable.Lookup) {
+        self.merges = merges
+    }
+
+    /// Merges the tokens of a word and appends what remains.
+    ///
+    /// - Parameters:
+    ///   - word: The tokens of the word's bytes; at most `Int32.max`.
+    ///   - output: Gets the tokens of the word.
+    mutating func merge(_ word: [Int32], into output: inout [Int32]) {
+        if word.count < 2 {
+            output += word
+        } else if word.count <= Self.shortWord {
+            mergeShort(word, into: &output)
+        } else {
+            mergeLong(word, into: &output)
+        }
+    }
+
+    private mutating func mergeShort(_ word: [Int32], into output: inout [Int32]) {
+        ids.removeAll(keepingCapacity: true)
+        ids += word
+        ranks.removeAll(keepingCapacity: true)
+        for index in 1..<word.count { ranks.append(merges.merge(word[index - 1], word[index]).rank) }
+        ranks.append(.max)
+        var count = word.count
+        ids.withUnsafeMutableBufferPointer { ids in
+            ranks.withUnsafeMutableBufferPointer { ranks in
+                while true {
+                    var best = 0
+                    for index in 1..<count where ranks[index] < ranks[best] { best = index }
+                    if ranks[best] == .max { break }
+                    ids[best] = merges.merge(ids[best], ids[best + 1]).id
+                    count -= 1
+                    for index in best + 1..<max(best + 1, count) {
+                        ids[index] = ids[index + 1]
+                        ranks[index] = ranks[index + 1]
+                    }
+                    ranks[best] = best + 1 < count ? merges.merge(ids[best], ids[best + 1]).rank : .max
+                    if best > 0 { ranks[best - 1] = merges.merge(ids[best - 1], ids[best]).rank }
+                    if count == 1 { break }
+                }
+            }
+        }
+        output += ids[..<count]
+    }
+
+    private mutating func mergeLong(_ word: [Int32], into output: inout [Int32]) {
+        let count = word.count
+        ids = word
+        next = (1...Int32(count)).map { $0 }
+        previous = (-1...Int32(count - 2)).map { $0 }
+        ranks = [UInt32](repeating: .max, count: count)
+        // Rank and place of a pair in one number: the order of numbers is the order of merges.
+        var heap = Heap(capacity: count)
+        ids.withUnsafeMutableBufferPointer { ids in
+            ranks.withUnsafeMutableBufferPointer { ranks in
+                next.withUnsafeMutableBufferPointer { next in
+                    previous.withUnsafeMutableBufferPointer { previous in
+                        for index in 0..<count - 1 {
+                            ranks[index] = merges.merge(ids[index], ids[index + 1]).rank
+                            if ranks[index] != .max { heap.add(UInt64(ranks[index]) << 32 | UInt64(index)) }
+                        }
+                        heap.build()
+                        func update(_ index: Int) {
+                            let rank = merges.merge(ids[index], ids[Int(next[index])]).rank
+                            ranks[index] = rank
+                            if rank != .max { heap.push(UInt64(rank) << 32 | UInt64(index)) }
+                        }
+                        while let pair = heap.pop() {
+                            let index = Int(pair & 0xFFFF_FFFF)
+                            // A pair whose tokens were merged with others meanwhile has another rank, or none.
+                            guard ranks[index] == UInt32(truncatingIfNeeded: pair >> 32) else { continue }
+                            let right = Int(next[index])
+                            ids[index] = merges.merge(ids[index], ids[right]).id
+                            ranks[right] = .max
+                            next[index] = next[right]
+                            if Int(next[index]) < count {
+                                previous[Int(next[index])] = Int32(index)
+                                update(index)
+                            } else {
+                                ranks[index] = .max
+                            }
+                            if previous[index] >= 0 { update(Int(previous[index])) }
+                        }
+                        var index = 0
+                        while index < count {
+                            output.append(ids[index])
+                            index = Int(next[index])
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A binary heap of numbers, the least on top.
+private struct Heap {
+    private var items: [UInt64] = []
+
+    init(capacity: Int) { items.reserveCapacity(capacity) }
+
+    /// Adds a number at the end, out of order; `build()` must follow.
+    mutating func add(_ item: UInt64) { items.append(item) }
+
+    mutating func build() {
+        for index in stride(from: items.count / 2 - 1, through: 0, by: -1) { siftDown(index) }
+    }
+
+    mutating func push(_ item: UInt64) {
+        items.append(item)
+        items.withUnsafeMutableBufferPointer { items in
+            var index = items.count - 1
+            while index > 0 {
+                let parent = (index - 1) / 2
+                if items[parent] <= item { break }
+                items[index] = items[parent]
+                index = parent
+            }
+            items[index] = item
+        }
+    }
+
+    mutating func pop() -> UInt64? {
+        guard let top = items.first, let last = items.popLast() else { return nil }
+        if !items.isEmpty {
+            items[0] = last
+            siftDown(0)
+        }
+        return top
+    }
+
+    private mutating func siftDown(_ start: Int) {
+        items.withUnsafeMutableBufferPointer { items in
+            let item = items[start]
+            var index = start
+            while true {
+                var child = 2 * index + 1
+                if child >= items.count { break }
+                if child + 1 < items.count, items[child + 1] < items[child] { child += 1 }
+                if item <= items[child] { break }
+                items[index] = items[child]
+                index = child
+            }
+            items[index] = item
+        }
+    }
+}

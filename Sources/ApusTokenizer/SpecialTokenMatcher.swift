@@ -1,0 +1,93 @@
+// Finds the tokens that are matched as whole texts before anything else: marks and user-defined tokens.
+
+import ApusGGUF
+
+/// A set of token texts, searched for the longest that begins at a place.
+///
+/// The texts are sorted, so that those with a common beginning are neighbours: every byte of the text narrows the
+/// interval of candidates, from one of 256 that the first byte gives.
+struct SpecialTokenMatcher: Sendable {
+    /// Longer texts are not matched, which bounds the work at each place of a text. Published marks are below 64 bytes.
+    static let longest = 256
+
+    private let tokens: GGUFStringArray
+    /// Ids in the order of their texts.
+    private let ids: [Int32]
+    /// Where in `ids` the texts with each first byte begin, and one entry more.
+    private let starts: [Int32]
+
+    /// Makes a matcher.
+    ///
+    /// - Parameters:
+    ///   - tokens: The texts of the vocabulary.
+    ///   - candidates: The ids to match. Empty texts, and those above `longest`, are left out.
+    init(_ tokens: GGUFStringArray, _ candidates: [Int32]) {
+        self.tokens = tokens
+        var ids = candidates.filter { (1...Self.longest).contains(tokens.byteCount(at: Int($0))) }
+        var starts = [Int32](repeating: 0, count: 257)
+        tokens.withUnsafeBytes { blob in
+            func text(_ id: Int32) -> UnsafeRawBufferPointer.SubSequence { blob[tokens.range(at: Int(id))] }
+            ids.sort { first, second in
+                let (a, b) = (text(first), text(second))
+                return a.lexicographicallyPrecedes(b) || first < second && a.elementsEqual(b)
+            }
+            for id in ids { starts[Int(blob[tokens.range(at: Int(id)).lowerBound]) + 1] += 1 }
+        }
+        for byte in 1...256 { starts[byte] += starts[byte - 1] }
+        self.ids = ids
+        self.starts = starts
+    }
+
+    /// Whether there is nothing to match.
+    var isEmpty: Bool { ids.isEmpty }
+
+    /// The first place at or after `offset` where a token's text stands, and the longest that stands there.
+    ///
+    /// - Returns: The token and where its text lies, or nil when there is none.
+    func next(in text: UnsafeBufferPointer<UInt8>, from offset: Int) -> (id: Int32, range: Range<Int>)? {
+        if ids.isEmpty { return nil }
+        return starts.withUnsafeBufferPointer { starts in
+            for index in offset..<text.count {
+                let first = Int(text[index])
+                if starts[first] == starts[first + 1] { continue }
+                let candidates = Int(starts[first])..<Int(starts[first + 1])
+                if let match = longest(in: text, at: index, candidates) { return match }
+            }
+            return nil
+        }
+    }
+
+    private func longest(
+        in text: UnsafeBufferPointer<UInt8>, at offset: Int, _ candidates: Range<Int>
+    ) -> (id: Int32, range: Range<Int>)? {
+        tokens.withUnsafeBytes { blob in
+            var (low, high) = (candidates.lowerBound, candidates.upperBound)
+            var best: (id: Int32, range: Range<Int>)?
+            var depth = 1
+            while low < high {
+                if tokens.byteCount(at: Int(ids[low])) == depth {
+                    best = (ids[low], offset..<offset + depth)
+                    // Texts that occur twice: the first id counts.
+                    while low < high, tokens.byteCount(at: Int(ids[low])) == depth { low += 1 }
+                }
+                if offset + depth == text.count { break }
+                let byte = text[offset + depth]
+                func partition(_ belongs: (UInt8) -> Bool) -> Int {
+                    var (first, last) = (low, high)
+                    while first < last {
+                        let middle = (first + last) / 2
+                        if belongs(blob[tokens.range(at: Int(ids[middle])).lowerBound + depth]) {
+                            last = middle
+                        } else {
+                            first = middle + 1
+                        }
+                    }
+                    return first
+                }
+                (low, high) = (partition { $0 >= byte }, partition { $0 > byte })
+                depth += 1
+            }
+            return best
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// From a token's text to its id: a hash table over the bytes of the vocabulary, without a String for each token.
+
+import ApusGGUF
+
+/// The hash of a token's text, byte by byte, so that the hash of a text that comes in parts needs no copy (FNV-1a).
+struct TextHash {
+    private var state: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    /// Takes the next bytes of the text.
+    @inline(__always)
+    mutating func combine(_ bytes: UnsafeRawBufferPointer) {
+        for byte in bytes { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+    }
+
+    /// The hash of the bytes so far. FNV's low bits are weak for short texts; the multiplication mixes them upwards.
+    @inline(__always)
+    var value: UInt32 { UInt32(truncatingIfNeeded: (state &* 0x9E37_79B9_7F4A_7C15) >> 32) }
+}
+
+/// A hash table with open addressing from texts to ids; of tokens with the same text it holds the first.
+struct TokenIndex: Sendable {
+    /// The hash in the upper half, id + 1 in the lower; 0 is free. At most two thirds are taken.
+    private let slots: [UInt64]
+    /// The second of the first two tokens with the same text, if there are such.
+    let firstDuplicate: Int32?
+
+    /// Makes the table.
+    ///
+    /// - Complexity: O(n) in the bytes of all tokens.
+    init(_ tokens: GGUFStringArray) {
+        var slots = [UInt64](repeating: 0, count: tableCapacity(for: tokens.count))
+        var firstDuplicate: Int32?
+        slots.withUnsafeMutableBufferPointer { slots in
+            tokens.withUnsafeBytes { blob in
+                let mask = slots.count - 1
+                for id in 0..<tokens.count {
+                    let text = UnsafeRawBufferPointer(rebasing: blob[tokens.range(at: id)])
+                    var hash = TextHash()
+                    hash.combine(text)
+                    let tag = UInt64(hash.value) << 32
+                    var index = Int(hash.value) & mask
+                    while slots[index] != 0 {
+                        let other = Int(slots[index] & 0xFFFF_FFFF) - 1
+                        if slots[index] & ~0xFFFF_FFFF == tag, equal(text, blob, tokens.range(at: other)) { break }
+                        index = (index + 1) & mask
+                    }
+                    if slots[index] == 0 {
+                        slots[index] = tag | UInt64(id + 1)
+                    } else if firstDuplicate == nil {
+                        firstDuplicate = Int32(id)
+                    }
+                }
+            }
+        }
+        self.slots = slots
+        self.firstDuplicate = firstDuplicate
+    }
+
+    /// Calls `body` with a way to look up many texts fast.
+    func withLookup<Result>(_ tokens: GGUFStringArray, _ body: (Lookup) -> Result) -> Result {
+        slots.withUnsafeBufferPointer { slots in
+            tokens.withUnsafeBytes { blob in body(Lookup(slots: slots, tokens: tokens, blob: blob)) }
+        }
+    }
+
+    /// The table while its memory is pinned.
+    struct Lookup {
+        fileprivate let slots: UnsafeBufferPointer<UInt64>
+        fileprivate let tokens: GGUFStringArray
+        fileprivate let blob: UnsafeRawBufferPointer
+
+        /// The id of the token whose text is `first` followed by `second`, or -1.
+        @inline(__always)
+        func id(of first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, hash: UInt32) -> Int32 {
+            let mask = slots.count - 1
+            var index = Int(hash) & mask
+            while slots[index] != 0 {
+                if UInt32(truncatingIfNeeded: slots[index] >> 32) == hash {
+                    let id = Int(slots[index] & 0xFFFF_FFFF) - 1
+                    let range = tokens.range(at: id)
+                    let middle = range.lowerBound + first.count
+                    if range.count == first.count + second.count,
+                        equal(first, blob, range.lowerBound..<middle), equal(second, blob, middle..<range.upperBound)
+                    {
+                        return Int32(id)
+                    }
+                }
+                index = (index + 1) & mask
+            }
+            return -1
+        }
+
+        /// The id of the token of a text, or -1.
+        func id(of text: UnsafeRawBufferPointer) -> Int32 {
+            var hash = TextHash()
+            hash.combine(text)
+            return id(of: text, UnsafeRawBufferPointer(start: nil, count: 0), hash: hash.value)
+        }
+    }
+}
+
+/// A power of two of which `count` entries take at most two thirds.
+func tableCapacity(for count: Int) -> Int {
+    var capacity = 4
+    while capacity < count + count / 2 + 1 { capacity *= 2 }
+    return capacity
+}
+
+@inline(__always)
+private func equal(_ text: UnsafeRawBufferPointer, _ blob: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
+    guard text.count == range.count else { return false }
+    for index in 0..<text.count where text[index] != blob[range.lowerBound + index] { return false }
+    return true
+}
