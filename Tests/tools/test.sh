@@ -1,0 +1,12 @@
+#!/bin/sh
+# Every test. One build configuration (release), shared with `make run`; the kernels are built apart, by CMake.
+set -eu
+cd -- "$(dirname -- "$0")/../.."
+# The fuzzers first, for five seconds each: an own small build, with AddressSanitizer.
+Tests/Fuzz/run.sh 5
+swift build -c release --build-tests
+# The command, held to the f64 reference and to itself.
+.venv/bin/python Tests/Reference/test_numerics.py
+# The Swift tests last, so that a runner's closing line stands at the end. They run the kernels' C programs under ctest
+# (Tests/CKernelsTests), the house rules (Tests/StyleTests) and comparisons with Python's tokenizers and gguf.
+exec swift test -c release --skip-build
