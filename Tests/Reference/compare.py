@@ -19,9 +19,8 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
-
 import llama_f64
+import numpy as np
 import rope
 
 HERE = Path(__file__).resolve().parent

@@ -14,7 +14,6 @@ import sys
 import gguf
 import numpy as np
 from gguf.quants import dequantize
-
 from rope import Rope
 
 

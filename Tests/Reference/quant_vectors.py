@@ -26,9 +26,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from gguf import quants
-
 from block_types import HALVES, NAMES, TYPES, random_blocks, sizes
+from gguf import quants
 
 SPECIAL_HALVES = [
     0x0000,

@@ -13,7 +13,6 @@ import sys
 
 import numpy as np
 from gguf import GGMLQuantizationType as Type
-
 from llama_f64 import Llama
 
 

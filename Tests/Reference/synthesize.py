@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import gguf
 import numpy as np
-
 from block_types import NAMES, TYPES, quantize, sizes
 from rope import llama3_freq_factors
 
@@ -51,6 +50,7 @@ class Spec:
     betas: tuple | None = None
     llama3: bool = False
     extra_vocab: int = 0
+    tokens: int = 333  # length of the test text
 
     @property
     def key_length(self):
@@ -94,7 +94,7 @@ def feature_specs():
     yield Spec("all-biases", attention_bias=True, ffn_bias=True)
     yield Spec("odd-rows", dim=100, hidden=150, heads=5, kv_heads=5)
     yield Spec("one-layer", layers=1, dim=32, hidden=32, heads=1, kv_heads=1)
-    yield Spec("deep", layers=9, dim=96, heads=3, kv_heads=1, hidden=224)
+    yield Spec("deep", layers=5, dim=96, heads=3, kv_heads=1, hidden=224)
     yield Spec("partial-rope", heads=5, kv_heads=5, rope_dim=16)
     yield Spec("theta", dim=320, heads=5, kv_heads=5, theta=500000.0)
     yield Spec("linear", scaling="linear", factor=4.0, original_context=128)
@@ -113,10 +113,18 @@ def feature_specs():
     yield Spec("llama3", dim=320, heads=5, kv_heads=1, theta=500000.0, llama3=True)
     yield Spec("no-scaling", scaling="none", factor=4.0)
     yield Spec("epsilon", eps=1e-3)
+    yield Spec("long", dim=96, hidden=96, heads=3, kv_heads=1, context=2048, tokens=1333)
     yield Spec("large-vocab", extra_vocab=1731)
 
 
+def token_ids(spec):
+    """The text that a file of `spec` is tested on: random ids of its vocabulary, specials among them."""
+    rng = np.random.default_rng(zlib.crc32(b"ids " + spec.name.encode()))
+    return rng.integers(0, len(vocabulary(spec.extra_vocab)[0]), spec.tokens).tolist()
+
+
 def all_specs():
+    """Every specification by name."""
     specs = [*feature_specs(), *type_specs()]
     # Every type with biases too would be many; one of each family shows that bias and quantized product join well.
     specs += [
