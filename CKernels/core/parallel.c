@@ -1,0 +1,159 @@
+// The only file that knows threads: one team per process, on OpenMP or on pthreads behind the same function.
+#if defined(__linux__)
+#define _GNU_SOURCE
+#endif
+#include "core/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+static void pause_cpu(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#if defined(__linux__)
+static void sleep_while(int32_t *word, int32_t value) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(int32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0); }
+#else
+static void sleep_while(int32_t *word, int32_t value) {
+    if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value) nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+}
+
+static void wake_all(int32_t *word) { (void)word; }
+#endif
+
+// Waiting backs off: a spin of some 20 us (longer than any op's imbalance), then yields (an oversubscribed machine
+// gets its processor back), then sleep.
+enum { SPINS = 4000, YIELDS = 200 };
+
+/// Returns once *word differs from `value`. `sleepers` counts who has to be woken.
+static void wait_change(int32_t *word, int32_t value, int32_t *sleepers) {
+    for (int i = 0; i < SPINS; i++) {
+        if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) return;
+        pause_cpu();
+    }
+    for (int i = 0; i < YIELDS; i++) {
+        if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) return;
+        sched_yield();
+    }
+    __atomic_fetch_add(sleepers, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value) sleep_while(word, value);
+    __atomic_fetch_sub(sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+static void change(int32_t *word, int32_t *sleepers) {
+    __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(sleepers, __ATOMIC_SEQ_CST) > 0) wake_all(word);
+}
+
+void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), void *context) {
+    const int32_t generation = __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE);
+    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == n_threads) {
+        if (last != NULL) last(context);
+        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+        change(&barrier->generation, &barrier->sleepers);
+    } else {
+        wait_change(&barrier->generation, generation, &barrier->sleepers);
+    }
+}
+
+static pthread_mutex_t team_lock = PTHREAD_MUTEX_INITIALIZER; // callers take turns
+
+#if defined(APUS_OPENMP)
+
+const char *apus_team_backend(void) { return "openmp"; }
+
+// Swift's clang ships no omp.h; these are libomp's own.
+extern int omp_get_thread_num(void);
+extern int omp_get_num_threads(void);
+extern void omp_set_dynamic(int);
+extern void kmp_set_blocktime(int);
+
+void apus_team_run(int n_threads, apus_team_fn fn, void *context) {
+    if (n_threads < 1) n_threads = 1;
+    if (n_threads > APUS_MAX_THREADS) n_threads = APUS_MAX_THREADS;
+    pthread_mutex_lock(&team_lock);
+    omp_set_dynamic(0);   // the team has the size that was asked for
+    kmp_set_blocktime(5); // ms that idle threads spin before they sleep: longer than sampling a token takes
+#pragma omp parallel num_threads(n_threads)
+    fn(omp_get_thread_num(), omp_get_num_threads(), context);
+    pthread_mutex_unlock(&team_lock);
+}
+
+#else
+
+const char *apus_team_backend(void) { return "pthreads"; }
+
+static struct {
+    pthread_t threads[APUS_MAX_THREADS];
+    int started; // threads 1 … started exist; the caller is thread 0
+    _Alignas(64) int32_t job;
+    _Alignas(64) int32_t job_sleepers;
+    _Alignas(64) int32_t finished;
+    _Alignas(64) int32_t finished_sleepers;
+    int n_threads;
+    apus_team_fn fn;
+    void *context;
+    int32_t first_job[APUS_MAX_THREADS]; // the job number at a thread's start
+} team;
+
+static void *worker(void *argument) {
+    const int thread = (int)(intptr_t)argument;
+    int32_t seen = team.first_job[thread];
+    for (;;) {
+        wait_change(&team.job, seen, &team.job_sleepers);
+        seen = __atomic_load_n(&team.job, __ATOMIC_ACQUIRE);
+        // A thread that a smaller team leaves out still answers, so that no job starts before all have seen the last.
+        if (thread < team.n_threads) team.fn(thread, team.n_threads, team.context);
+        change(&team.finished, &team.finished_sleepers);
+    }
+    return NULL;
+}
+
+void apus_team_run(int n_threads, apus_team_fn fn, void *context) {
+    if (n_threads < 1) n_threads = 1;
+    if (n_threads > APUS_MAX_THREADS) n_threads = APUS_MAX_THREADS;
+    pthread_mutex_lock(&team_lock);
+    while (team.started < n_threads - 1) {
+        const int thread = team.started + 1;
+        team.first_job[thread] = team.job;
+        if (pthread_create(&team.threads[thread], NULL, worker, (void *)(intptr_t)thread) != 0) {
+            n_threads = team.started + 1; // the results do not depend on it
+            break;
+        }
+        pthread_detach(team.threads[thread]);
+        team.started++;
+    }
+    if (n_threads == 1) {
+        fn(0, 1, context);
+    } else {
+        team.n_threads = n_threads;
+        team.fn = fn;
+        team.context = context;
+        __atomic_store_n(&team.finished, 0, __ATOMIC_RELAXED);
+        change(&team.job, &team.job_sleepers);
+        fn(0, n_threads, context);
+        for (;;) {
+            const int32_t finished = __atomic_load_n(&team.finished, __ATOMIC_ACQUIRE);
+            if (finished == team.started) break;
+            wait_change(&team.finished, finished, &team.finished_sleepers);
+        }
+    }
+    pthread_mutex_unlock(&team_lock);
+}
+
+#endif

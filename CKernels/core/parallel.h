@@ -1,0 +1,17 @@
+// A team of threads and the barrier that they meet at. See core/parallel.c.
+#ifndef APUS_PARALLEL_H
+#define APUS_PARALLEL_H
+
+#include "apus_kernels.h"
+
+/// A sense-reversing barrier: the last to arrive may run a piece of work before the others go on.
+typedef struct apus_barrier {
+    _Alignas(64) int32_t arrived;
+    _Alignas(64) int32_t generation;
+    _Alignas(64) int32_t sleepers;
+} apus_barrier;
+
+/// Waits until all threads have arrived. `last` (or NULL) is run by the last one, before any goes on.
+void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), void *context);
+
+#endif

@@ -1,0 +1,67 @@
+// Target regions and the names of a variant's functions. Kernels are compiled once for each instruction set from the
+// same text (isa/foreach_isa.h); what differs between instruction sets stands in isa/<name>.inl.h.
+#ifndef APUS_ISA_H
+#define APUS_ISA_H
+
+#include "apus_kernels.h"
+
+#if !defined(__clang__)
+#error "Apus kernels are compiled by clang: gcc ignores '#pragma clang attribute'"
+#endif
+
+// Fused multiply-adds are spelled out, so that every variant rounds alike.
+#pragma STDC FP_CONTRACT OFF
+
+// 64-byte vectors cross only functions that are inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define APUS_ON_X86(...) __VA_ARGS__
+#define APUS_ON_ARM64(...)
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define APUS_ON_X86(...)
+#define APUS_ON_ARM64(...) __VA_ARGS__
+#else
+#define APUS_ON_X86(...)
+#define APUS_ON_ARM64(...)
+#endif
+
+#define APUS_PRAGMA(text) _Pragma(#text)
+#define APUS_TARGET(features) APUS_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define APUS_TARGET_END APUS_PRAGMA(clang attribute pop)
+
+#define APUS_CONCAT_(a, b) a##_##b
+#define APUS_CONCAT(a, b) APUS_CONCAT_(a, b)
+/// The name of a function in the variant that is being compiled.
+#define V(name) APUS_CONCAT(name, APUS_VARIANT)
+
+/// The initializer of a table of a function's variants, indexed by apus_isa.
+#define APUS_VARIANTS(name)                                                                                            \
+    {                                                                                                                  \
+        [APUS_ISA_PORTABLE] = name##_portable, APUS_ON_X86([APUS_ISA_AVX2] = name##_avx2,                              \
+                                                           [APUS_ISA_AVX512] = name##_avx512,                          \
+                                                           [APUS_ISA_AVX512VNNI] = name##_avx512vnni, )                \
+            APUS_ON_ARM64([APUS_ISA_NEON] = name##_neon, [APUS_ISA_NEON_DOTPROD] = name##_neon_dotprod,                \
+                          [APUS_ISA_NEON_I8MM] = name##_neon_i8mm, )                                                   \
+    }
+
+/// The same for a function that has one variant.
+#define APUS_ONE_VARIANT(name)                                                                                         \
+    {                                                                                                                  \
+        [APUS_ISA_PORTABLE] = name, [APUS_ISA_AVX2] = name, [APUS_ISA_AVX512] = name, [APUS_ISA_AVX512VNNI] = name,    \
+        [APUS_ISA_NEON] = name, [APUS_ISA_NEON_DOTPROD] = name, [APUS_ISA_NEON_I8MM] = name,                           \
+    }
+
+#define APUS_INLINE static inline __attribute__((always_inline, unused))
+
+typedef float f32x16 __attribute__((vector_size(64)));
+typedef int32_t i32x16 __attribute__((vector_size(64)));
+typedef uint32_t u32x16 __attribute__((vector_size(64)));
+typedef uint8_t u8x64 __attribute__((vector_size(64)));
+typedef uint8_t u8x16 __attribute__((vector_size(16)));
+typedef int8_t i8x16 __attribute__((vector_size(16)));
+typedef uint16_t u16x16 __attribute__((vector_size(32)));
+
+#endif

@@ -1,0 +1,106 @@
+// Vector helpers with one text for every instruction set: 16 lanes, spelled-out order of additions.
+
+APUS_INLINE f32x16 V(splat)(float x) { return x - (f32x16){0}; }
+APUS_INLINE i32x16 V(splat_int)(int32_t x) { return x - (i32x16){0}; }
+
+APUS_INLINE f32x16 V(load)(const float *p) {
+    f32x16 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+}
+
+APUS_INLINE void V(store)(float *p, f32x16 x) { __builtin_memcpy(p, &x, sizeof x); }
+
+/// The first n lanes, 0 in the others.
+APUS_INLINE f32x16 V(load_part)(const float *p, size_t n) {
+    f32x16 x = {0};
+    __builtin_memcpy(&x, p, n * sizeof(float));
+    return x;
+}
+
+APUS_INLINE void V(store_part)(float *p, f32x16 x, size_t n) { __builtin_memcpy(p, &x, n * sizeof(float)); }
+
+APUS_INLINE f32x16 V(load_f16)(const void *p) {
+    u16x16 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return V(from_f16)(x);
+}
+
+APUS_INLINE u8x64 V(load_bytes)(const uint8_t *p) {
+    u8x64 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+}
+
+APUS_INLINE i32x16 V(widen_u8)(const uint8_t *p) {
+    u8x16 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return __builtin_convertvector(x, i32x16);
+}
+
+APUS_INLINE f32x16 V(to_float)(i32x16 x) { return __builtin_convertvector(x, f32x16); }
+
+APUS_INLINE f32x16 V(fma)(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+
+/// mask ? a : b, where mask is all ones or all zeros in each lane.
+APUS_INLINE f32x16 V(select)(i32x16 mask, f32x16 a, f32x16 b) {
+    return (f32x16)(((i32x16)a & mask) | ((i32x16)b & ~mask));
+}
+
+/// The larger; b where a is NaN.
+APUS_INLINE f32x16 V(max)(f32x16 a, f32x16 b) { return V(select)(a > b, a, b); }
+
+/// Lanes added in halves: i with i + 8, then 4, 2, 1.
+APUS_INLINE float V(reduce_add)(f32x16 x) {
+    typedef float f32x8 __attribute__((vector_size(32)));
+    typedef float f32x4 __attribute__((vector_size(16)));
+    const f32x8 a = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+                    __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+    const f32x4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);
+    return (b[0] + b[2]) + (b[1] + b[3]);
+}
+
+/// The largest lane; integers, so that bits of non-negative floats can be compared too.
+APUS_INLINE int32_t V(reduce_max_int)(i32x16 x) { return __builtin_reduce_max(x); }
+
+/// The largest lane of x without NaN, whatever the order.
+APUS_INLINE float V(reduce_max)(f32x16 x) {
+    float largest = x[0];
+    for (int i = 1; i < 16; i++) largest = x[i] > largest ? x[i] : largest;
+    return largest;
+}
+
+/// 2^x; relative error below 2e-7; 0 below 2^-126; infinite above 2^128. A Chebyshev fit of degree 6 on [-1/2, 1/2].
+APUS_INLINE f32x16 V(exp2)(f32x16 x) {
+    const f32x16 magic = V(splat)(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
+    const f32x16 low = V(splat)(-126.0f), high = V(splat)(128.0f);
+    const f32x16 clamped = V(select)(x < high, V(max)(x, low), high);
+    const f32x16 shifted = clamped + magic;
+    const f32x16 f = clamped - (shifted - magic);
+    f32x16 p = V(splat)(0.0001546144469856913f);
+    p = V(fma)(p, f, V(splat)(0.0013400428177615838f));
+    p = V(fma)(p, f, V(splat)(0.009618056678524637f));
+    p = V(fma)(p, f, V(splat)(0.05550327226670302f));
+    p = V(fma)(p, f, V(splat)(0.24022650922288757f));
+    p = V(fma)(p, f, V(splat)(0.6931472067028326f));
+    p = V(fma)(p, f, V(splat)(1.0f));
+    // The exponent is added in two halves, so that 2^128 overflows to infinity instead of wrapping.
+    const i32x16 n = (i32x16)shifted - (i32x16)magic, half = n >> 1;
+    const f32x16 scale_a = (f32x16)((half + 127) << 23), scale_b = (f32x16)((n - half + 127) << 23);
+    const f32x16 result = p * scale_a * scale_b;
+    const f32x16 flushed = V(select)(x < low, (f32x16){0}, result);
+    return V(select)(x == x, flushed, x); // NaN stays NaN
+}
+
+APUS_INLINE f32x16 V(exp)(f32x16 x) {
+    // x log2(e) in two parts would be more exact; one product costs 1e-7 |x| relative, which the callers allow.
+    return V(exp2)(x * V(splat)(1.44269504088896341f));
+}
+
+APUS_INLINE f32x16 V(silu)(f32x16 x) { return x / (V(splat)(1.0f) + V(exp)(-x)); }
+
+/// tanh(y) = 1 - 2 / (exp(2y) + 1), so x/2 (1 + tanh(y)) = x - x / (exp(2y) + 1).
+APUS_INLINE f32x16 V(gelu_tanh)(f32x16 x) {
+    const f32x16 inner = V(fma)(x * x * x, V(splat)(0.044715f), x) * V(splat)(2.0f * 0.7978845608028654f);
+    return x - x / (V(exp)(inner) + V(splat)(1.0f));
+}

@@ -1,0 +1,46 @@
+// Packing activations, per instruction set: the last part of every op whose output a matrix product reads.
+
+/// Quantizes 32 values and stores them as block `block` of a token: q = round(x * 127 / max |x|), ties to even.
+APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block, const float *x) {
+    const f32x16 a = V(load)(x), b = V(load)(x + 16);
+    // Bits of |x| compare as integers; a NaN is larger than everything and so becomes the scale.
+    const i32x16 abs_a = (i32x16)a & 0x7fffffff, abs_b = (i32x16)b & 0x7fffffff;
+    const i32x16 larger = (abs_a & (abs_a > abs_b)) | (abs_b & ~(abs_a > abs_b));
+    const int32_t bits = V(reduce_max_int)(larger);
+    float largest;
+    __builtin_memcpy(&largest, &bits, sizeof largest);
+    const float scale = largest / 127.0f;
+    // Below 1e-35 the quotient could overflow: such a block counts as zeros. So does one with a NaN or infinity, whose
+    // scale then carries it on.
+    const float inverse = largest > 1e-35f && largest <= 3.4e38f ? 127.0f / largest : 0.0f;
+    // Adding 1.5 * 2^23 rounds to an integer, which stands in the low bits.
+    const f32x16 magic = V(splat)(12582912.0f), factor = V(splat)(inverse);
+    const i32x16 qa = (i32x16)(a * factor + magic) - (i32x16)magic, qb = (i32x16)(b * factor + magic) - (i32x16)magic;
+    const size_t width = place.width, lane = place.lane;
+    uint8_t *record = (uint8_t *)acts + place.tile_offset + block * APUS_Q8_RECORD * width;
+    const i8x16 low = __builtin_convertvector(qa, i8x16), high = __builtin_convertvector(qb, i8x16);
+    int32_t steps[8];
+    __builtin_memcpy(steps, &low, 16);
+    __builtin_memcpy(steps + 4, &high, 16);
+    for (size_t s = 0; s < 8; s++) ((int32_t *)record)[s * width + lane] = steps[s];
+    const int32_t sum_a = __builtin_reduce_add(qa), sum_b = __builtin_reduce_add(qb);
+    ((float *)record)[8 * width + lane] = scale;
+    ((float *)record)[9 * width + lane] = scale * (float)(sum_a + sum_b);
+    int16_t *halves = (int16_t *)((float *)record + 10 * width) + 2 * lane;
+    halves[0] = (int16_t)sum_a;
+    halves[1] = (int16_t)sum_b;
+}
+
+APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const float *x, size_t n) {
+    float *to = (float *)((uint8_t *)acts + place.tile_offset) + col * place.width + place.lane;
+    for (size_t i = 0; i < n; i++) to[i * place.width] = x[i];
+}
+
+/// Stores columns [col, col + n) of a token in the forms that are wanted; col is a multiple of 32, n at most 32.
+APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, size_t token, size_t col, const float *x,
+                             size_t n) {
+    if (out->q8 != NULL)
+        V(put_block_q8)(out->q8, apus_act_place_of(APUS_ACT_Q8, cols, token, tokens), col / APUS_ACT_BLOCK, x);
+    if (out->f32 != NULL)
+        V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
+}

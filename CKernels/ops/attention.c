@@ -1,0 +1,271 @@
+// Online-softmax attention over the paged f16 cache. The context is folded in pieces of 512 positions counted from
+// position 0, each piece page by page, each page position by position: the order of additions depends on nothing else.
+// A tile is some tokens of a segment x the heads of one KV head (x a piece of the context, in small steps).
+#ifndef APUS_BODY
+#include "ops/attention.h"
+#include "isa/isa.h"
+
+_Static_assert(APUS_SPLIT % APUS_PAGE == 0 && APUS_PAGE == 64, "pages are four vectors, pieces are whole pages");
+
+size_t apus_attention_partial_floats(const apus_attention *a, size_t max_tokens, size_t max_positions) {
+    const size_t split_tokens = max_tokens < APUS_SPLIT_TOKENS ? max_tokens : APUS_SPLIT_TOKENS;
+    const size_t split = split_tokens * ((max_positions + APUS_SPLIT - 1) / APUS_SPLIT + 1);
+    return (split > max_tokens ? split : max_tokens) * a->n_heads * apus_partial_floats(&a->kv);
+}
+
+/// Tokens of a segment that a tile takes together.
+static uint32_t tile_tokens(const apus_attention *a) {
+    const uint32_t tokens = APUS_TILE_QUERIES / apus_group(a);
+    return tokens > 0 ? tokens : 1;
+}
+
+/// Tiles of a segment: blocks of tokens x KV heads x pieces.
+typedef struct layout {
+    uint32_t blocks, heads, pieces;
+} layout;
+
+static layout layout_of(const apus_attention *a, const apus_step *step, const apus_segment *segment) {
+    const uint32_t tokens = (uint32_t)segment->n_tokens, block = tile_tokens(a);
+    return (layout){
+        .blocks = (tokens + block - 1) / block,
+        .heads = a->kv.n_kv_heads,
+        .pieces = apus_is_split(step) ? (uint32_t)(segment->first_pos + segment->n_tokens - 1) / APUS_SPLIT + 1 : 1,
+    };
+}
+
+static uint32_t tiles(const apus_op *op, const apus_step *step) {
+    uint32_t n = 0;
+    for (int32_t i = 0; i < step->n_segments; i++) {
+        const layout l = layout_of(&op->attention, step, &step->segments[i]);
+        n += l.blocks * l.heads * l.pieces;
+    }
+    return n;
+}
+
+// A tile's scratch: for each query its scaled q, the positions it sees, and its running and total results.
+typedef struct query {
+    uint32_t first, last; ///< positions seen, both included
+    const float *q;       ///< (k_dim), scaled
+    apus_partial *piece;  ///< result of the piece being folded
+} query;
+
+static size_t max_queries(const apus_attention *a) {
+    const size_t group = apus_group(a);
+    return group > APUS_TILE_QUERIES ? group : APUS_TILE_QUERIES;
+}
+
+static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
+    (void)max_tokens;
+    const apus_attention *a = &op->attention;
+    const size_t floats = (a->kv.k_dim + 15) / 16 * 16 + apus_partial_floats(&a->kv);
+    return max_queries(a) * (sizeof(query) + floats * sizeof(float)) + 128;
+}
+
+#define APUS_BODY "ops/attention.c"
+#include "isa/foreach_isa.h"
+
+const apus_op_traits apus_attention_traits = {
+    .tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_VARIANTS(run)};
+#else
+#include "ops/attention.inl.h"
+
+/// Folds one page into the results of n queries (a constant). k: (4, k_dim, 16), v: (64, v_stride).
+APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries,
+                              int n) {
+    float scores[V(attention_queries)][APUS_PAGE];
+    for (size_t group = 0; group < 4; group++) {
+        f32x16 sums[V(attention_queries)];
+        for (int i = 0; i < n; i++) sums[i] = (f32x16){0};
+        for (size_t d = 0; d < kv->k_dim; d++) {
+            const f32x16 key = V(load_f16)(k + (group * kv->k_dim + d) * 16);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < n; i++) sums[i] = V(fma)(key, V(splat)(queries[i].q[d]), sums[i]);
+        }
+        for (int i = 0; i < n; i++) V(store)(&scores[i][group * 16], sums[i]);
+    }
+
+    uint32_t begin[V(attention_queries)], end[V(attention_queries)]; // of the page's positions that the query sees
+    bool whole = true;
+    f32x16 corrections = {0}, sums_of_weights = {0};
+    for (int i = 0; i < n; i++) {
+        const query *query = &queries[i];
+        begin[i] = query->first > page_start ? query->first - page_start : 0;
+        end[i] = query->last + 1 - page_start < APUS_PAGE ? query->last + 1 - page_start : APUS_PAGE;
+        if (begin[i] > 0 || end[i] < APUS_PAGE) {
+            whole = false;
+            for (uint32_t j = 0; j < begin[i]; j++) scores[i][j] = -__builtin_inff();
+            for (uint32_t j = end[i]; j < APUS_PAGE; j++) scores[i][j] = -__builtin_inff();
+        }
+        f32x16 s[4];
+        for (size_t j = 0; j < 4; j++) s[j] = V(load)(&scores[i][16 * j]);
+        const float largest = V(reduce_max)(V(max)(V(max)(s[0], s[1]), V(max)(s[2], s[3])));
+        apus_partial *piece = query->piece;
+        const float max = largest > piece->max ? largest : piece->max;
+        corrections[i] = piece->max - max; // -infinity at first: the factor is 0
+        for (size_t j = 0; j < 4; j++) {
+            s[j] = V(exp2)(s[j] - V(splat)(max));
+            V(store)(&scores[i][16 * j], s[j]);
+        }
+        piece->max = max;
+        sums_of_weights[i] = V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
+    }
+    corrections = V(exp2)(corrections);
+    for (int i = 0; i < n; i++)
+        queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums_of_weights[i];
+
+    if (whole) {
+        size_t c = 0;
+        for (; c + 32 <= kv->v_stride; c += 32) {
+            f32x16 sums[V(attention_queries)][2];
+            for (int i = 0; i < n; i++) {
+                const float *values = apus_partial_values(queries[i].piece) + c;
+                sums[i][0] = V(load)(values) * V(splat)(corrections[i]);
+                sums[i][1] = V(load)(values + 16) * V(splat)(corrections[i]);
+            }
+            for (size_t j = 0; j < APUS_PAGE; j++) {
+                const f32x16 a = V(load_f16)(v + j * kv->v_stride + c), b = V(load_f16)(v + j * kv->v_stride + c + 16);
+#pragma clang loop unroll(full)
+                for (int i = 0; i < n; i++) {
+                    const f32x16 weight = V(splat)(scores[i][j]);
+                    sums[i][0] = V(fma)(a, weight, sums[i][0]);
+                    sums[i][1] = V(fma)(b, weight, sums[i][1]);
+                }
+            }
+            for (int i = 0; i < n; i++) {
+                float *values = apus_partial_values(queries[i].piece) + c;
+                V(store)(values, sums[i][0]);
+                V(store)(values + 16, sums[i][1]);
+            }
+        }
+        for (; c < kv->v_stride; c += 16) {
+            for (int i = 0; i < n; i++) {
+                float *values = apus_partial_values(queries[i].piece) + c;
+                f32x16 sum = V(load)(values) * V(splat)(corrections[i]);
+                for (size_t j = 0; j < APUS_PAGE; j++)
+                    sum = V(fma)(V(load_f16)(v + j * kv->v_stride + c), V(splat)(scores[i][j]), sum);
+                V(store)(values, sum);
+            }
+        }
+        return;
+    }
+    for (int i = 0; i < n; i++) { // the last page of a context, or the first of a window
+        for (size_t c = 0; c < kv->v_stride; c += 16) {
+            float *values = apus_partial_values(queries[i].piece) + c;
+            f32x16 sum = V(load)(values) * V(splat)(corrections[i]);
+            for (size_t j = begin[i]; j < end[i]; j++)
+                sum = V(fma)(V(load_f16)(v + j * kv->v_stride + c), V(splat)(scores[i][j]), sum);
+            V(store)(values, sum);
+        }
+    }
+}
+
+static void V(fold)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries, int n) {
+    // A group of queries whose ranges all reach the page; the others are left out by the caller.
+    switch (n) {
+    case 1: V(fold_page)(kv, k, v, page_start, queries, 1); break;
+    case 2: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 2 ? 2 : 1); break;
+    case 3: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 3 ? 3 : 1); break;
+    case 4: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 4 ? 4 : 1); break;
+    case 5: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 5 ? 5 : 1); break;
+    default: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 6 ? 6 : 1); break;
+    }
+}
+
+static void V(clear)(apus_partial *partial, size_t values) {
+    partial->max = -__builtin_inff();
+    partial->sum = 0;
+    __builtin_memset(apus_partial_values(partial), 0, values * sizeof(float));
+}
+
+/// Folds the pages of piece `piece` into the queries' piece results, which start empty.
+static void V(fold_piece)(const apus_attention *a, const apus_segment *segment, size_t kv_head, uint32_t piece,
+                          query *queries, size_t n_queries) {
+    const apus_kv *kv = &a->kv;
+    const uint32_t piece_start = piece * APUS_SPLIT;
+    // Queries stand in the order of their positions, so the first sees the farthest back and the last the farthest on.
+    const uint32_t first = queries[0].first > piece_start ? queries[0].first : piece_start;
+    const uint32_t piece_last = piece_start + APUS_SPLIT - 1, last_seen = queries[n_queries - 1].last;
+    const uint32_t last = last_seen < piece_last ? last_seen : piece_last;
+    for (uint32_t page = first / APUS_PAGE; page <= last / APUS_PAGE && first <= last; page++) {
+        const uint32_t start = page * APUS_PAGE;
+        const size_t block = (size_t)segment->pages[page] * kv->n_kv_heads + kv_head;
+        const uint16_t *k = kv->k + block * APUS_PAGE * kv->k_dim, *v = kv->v + block * APUS_PAGE * kv->v_stride;
+        for (size_t i = 0; i < n_queries;) {
+            // Skip those that see nothing of the page; take the next ones that do.
+            if (queries[i].last < start || queries[i].first >= start + APUS_PAGE) {
+                i++;
+                continue;
+            }
+            int n = 1;
+            while (n < V(attention_queries) && i + (size_t)n < n_queries && queries[i + (size_t)n].last >= start &&
+                   queries[i + (size_t)n].first < start + APUS_PAGE)
+                n++;
+            V(fold)(kv, k, v, start, queries + i, n);
+            i += (size_t)n;
+        }
+    }
+}
+
+static void V(run_tile)(const apus_attention *a, const apus_step *step, const apus_segment *segment, uint32_t block,
+                        uint32_t kv_head, uint32_t piece, void *scratch) {
+    const apus_kv *kv = &a->kv;
+    const uint32_t group = apus_group(a), block_tokens = tile_tokens(a), slots = apus_slots(a, step);
+    const uint32_t begin = block * block_tokens, left = (uint32_t)segment->n_tokens - begin;
+    const uint32_t tokens = left < block_tokens ? left : block_tokens;
+    const size_t q_floats = (kv->k_dim + 15) / 16 * 16, n_queries = (size_t)tokens * group;
+    query *queries = scratch;
+    float *q = (float *)(((uintptr_t)(queries + max_queries(a)) + 63) / 64 * 64);
+    float *running = q + max_queries(a) * q_floats;
+    const bool split = apus_is_split(step);
+    const float scale = a->scale * 1.44269504088896341f; // scores in powers of 2
+
+    for (size_t i = 0; i < n_queries; i++) {
+        const size_t token = (size_t)segment->first_token + begin + i / group, head = kv_head * group + i % group;
+        const uint32_t position = (uint32_t)segment->first_pos + begin + (uint32_t)(i / group);
+        const float *from = a->q + (token * a->n_heads + head) * kv->k_dim;
+        for (size_t d = 0; d < kv->k_dim; d++) q[i * q_floats + d] = from[d] * scale;
+        queries[i] = (query){
+            .first = apus_first_seen(a, position),
+            .last = position,
+            .q = q + i * q_floats,
+            .piece = split ? apus_partial_at(a, slots, token, head, piece)
+                           : (apus_partial *)(running + i * apus_partial_floats(kv)),
+        };
+    }
+
+    if (split) {
+        for (size_t i = 0; i < n_queries; i++) V(clear)(queries[i].piece, kv->v_stride);
+        V(fold_piece)(a, segment, kv_head, piece, queries, n_queries);
+        return;
+    }
+    const uint32_t last = queries[n_queries - 1].last / APUS_SPLIT;
+    for (uint32_t p = queries[0].first / APUS_SPLIT; p <= last; p++) {
+        for (size_t i = 0; i < n_queries; i++) V(clear)(queries[i].piece, kv->v_stride);
+        V(fold_piece)(a, segment, kv_head, p, queries, n_queries);
+        for (size_t i = 0; i < n_queries; i++) {
+            if (p < queries[i].first / APUS_SPLIT || p > queries[i].last / APUS_SPLIT) continue;
+            const size_t token = (size_t)segment->first_token + begin + i / group, head = kv_head * group + i % group;
+            apus_partial *total = apus_partial_at(a, slots, token, head, 0);
+            if (p == queries[i].first / APUS_SPLIT)
+                __builtin_memcpy(total, queries[i].piece, apus_partial_floats(kv) * sizeof(float));
+            else
+                V(merge)(total, queries[i].piece, kv->v_stride);
+        }
+    }
+}
+
+static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
+    const apus_attention *a = &record->attention;
+    uint32_t first = 0;
+    for (int32_t i = 0; i < step->n_segments && first < end; i++) {
+        const apus_segment *segment = &step->segments[i];
+        const layout l = layout_of(a, step, segment);
+        const uint32_t n = l.blocks * l.heads * l.pieces;
+        for (uint32_t tile = begin > first ? begin : first; tile < end && tile < first + n; tile++) {
+            const uint32_t at = tile - first;
+            V(run_tile)(a, step, segment, at / (l.heads * l.pieces), at / l.pieces % l.heads, at % l.pieces, scratch);
+        }
+        first += n;
+    }
+}
+#endif

@@ -1,0 +1,53 @@
+// Up to three matrix products of the same activations. A tile is 16 rows of one of them.
+#include "core/op.h"
+#include "ops/product.h"
+
+static uint32_t row_tiles(const apus_product *product) {
+    return (product->weights.rows + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
+}
+
+static uint32_t tiles(const apus_op *op, const apus_step *step) {
+    if (apus_row_count(op->matmul.rows, step) == 0) return 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < op->matmul.n_products; i++) n += row_tiles(&op->matmul.products[i]);
+    return n;
+}
+
+static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
+    size_t most = 0;
+    for (uint32_t i = 0; i < op->matmul.n_products; i++) {
+        const size_t bytes = apus_product_scratch_bytes(op->matmul.products[i].weights.cols);
+        if (bytes > most) most = bytes;
+    }
+    return max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
+}
+
+/// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
+static void store(const apus_product *product, size_t row, const float *sums, size_t tokens) {
+    const size_t left = product->weights.rows - row, n = left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS;
+    for (size_t t = 0; t < tokens; t++) {
+        const float *from = sums + t * APUS_TILE_ROWS;
+        float *to = product->out + t * product->ld + row;
+        for (size_t r = 0; r < n; r++) {
+            const float value = product->bias != NULL ? from[r] + product->bias[row + r] : from[r];
+            to[r] = product->accumulate ? to[r] + value : value;
+        }
+    }
+}
+
+static void run(const apus_op *op, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
+    const size_t tokens = apus_row_count(op->matmul.rows, step);
+    float *sums = scratch;
+    void *rest = sums + tokens * APUS_TILE_ROWS;
+    for (uint32_t tile = begin; tile < end; tile++) {
+        uint32_t row_tile = tile;
+        const apus_product *product = op->matmul.products;
+        while (row_tile >= row_tiles(product)) row_tile -= row_tiles(product++);
+        apus_tile_product(&product->weights, row_tile, &op->matmul.in, tokens, sums, rest);
+        store(product, (size_t)row_tile * APUS_TILE_ROWS, sums, tokens);
+    }
+}
+
+// The product inside is what has variants.
+const apus_op_traits apus_matmul_traits = {
+    .tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_ONE_VARIANT(run)};

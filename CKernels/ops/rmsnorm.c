@@ -1,0 +1,56 @@
+// RMSNorm fused with what stands around it: the residual sum before, the packing for the next products after.
+// A tile is a token.
+#ifndef APUS_BODY
+#include "core/op.h"
+#include "isa/isa.h"
+
+static uint32_t tiles(const apus_op *op, const apus_step *step) { return apus_row_count(op->rmsnorm.rows, step); }
+
+#define APUS_BODY "ops/rmsnorm.c"
+#include "isa/foreach_isa.h"
+
+const apus_op_traits apus_rmsnorm_traits = {.tiles = tiles, .run = APUS_VARIANTS(run)};
+#else
+#include "ops/acts.inl.h"
+
+/// 1 / sqrt(mean(x^2) + eps): 64 partial sums (lane i % 16 of vector i / 16 % 4), added pairwise.
+APUS_INLINE float V(inverse_rms)(const float *x, size_t dim, float eps) {
+    f32x16 sums[4] = {{0}, {0}, {0}, {0}};
+    for (size_t i = 0; i < dim; i += 64) {
+        for (size_t j = 0; j < 4; j++) {
+            const size_t at = i + 16 * j;
+            const f32x16 part = at + 16 <= dim ? V(load)(x + at)
+                                : at < dim     ? V(load_part)(x + at, dim - at)
+                                               : (f32x16){0};
+            sums[j] = V(fma)(part, part, sums[j]);
+        }
+    }
+    const float sum = V(reduce_add)((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    return 1.0f / __builtin_elementwise_sqrt(sum / (float)dim + eps);
+}
+
+APUS_INLINE void V(update)(const apus_rmsnorm *op, float *x, const float *delta) {
+    const float scale = op->post_weight != NULL ? V(inverse_rms)(delta, op->dim, op->eps) : 1.0f;
+    for (size_t i = 0; i < op->dim; i++)
+        x[i] += op->post_weight != NULL ? delta[i] * scale * op->post_weight[i] : delta[i];
+}
+
+static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
+    (void)scratch;
+    const apus_rmsnorm *op = &record->rmsnorm;
+    const size_t dim = op->dim, rows = apus_row_count(op->rows, step);
+    for (size_t row = begin; row < end; row++) {
+        const size_t token = op->rows == APUS_ROWS_LOGITS ? (size_t)step->logit_tokens[row] : row;
+        float *x = op->x + token * dim;
+        if (op->delta != NULL) V(update)(op, x, op->delta + token * dim);
+        if (op->weight == NULL) continue;
+        const float scale = V(inverse_rms)(x, dim, op->eps);
+        for (size_t i = 0; i < dim; i += APUS_ACT_BLOCK) {
+            const size_t n = dim - i < APUS_ACT_BLOCK ? dim - i : APUS_ACT_BLOCK;
+            float y[APUS_ACT_BLOCK];
+            for (size_t j = 0; j < n; j++) y[j] = x[i + j] * scale * op->weight[i + j];
+            V(put_acts)(&op->out, dim, rows, row, i, y, n);
+        }
+    }
+}
+#endif

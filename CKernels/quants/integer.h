@@ -1,0 +1,69 @@
+// Makes an integer weight type out of its file's definitions. Before including, a type's file defines
+//   APUS_QUANT      the type's name in lower case, as in quants/registry.h
+//   APUS_QUANT_NAME its name in ggml, APUS_QUANT_ID its number there
+//   APUS_BITS       bits of a code: 4, 5, 6 or 8 (8: signed)
+//   APUS_OFFSET     to take off a code
+//   APUS_SCALE      an apus_scale_form
+//   APUS_GROUPS     scales in a block of 32: 1 or 2
+//   APUS_HAS_MIN    1 or 0
+//   APUS_FORM       the apus_unpacked_form of its product
+//   APUS_BLOCK, APUS_BLOCK_BYTES   of the file's format
+// and the function `static void explode(const uint8_t *block, apus_codes *codes)`.
+
+#define TYPE_FN(name) APUS_CONCAT(name, APUS_QUANT)
+#define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
+#define UNPACK_SCALES APUS_CONCAT(scales, APUS_SCALE)
+
+static size_t plane_bytes(size_t cols) { return cols / 32 * apus_plane_bytes(APUS_BITS); }
+
+static void decode(const void *src, float *dst, size_t n) {
+    const uint8_t *block = src;
+    apus_codes codes;
+    for (size_t i = 0; i < n; i += APUS_BLOCK, block += APUS_BLOCK_BYTES) {
+        explode(block, &codes);
+        apus_codes_decode(&codes, APUS_SCALE, APUS_BITS, APUS_OFFSET, APUS_BLOCK, dst + i);
+    }
+}
+
+static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols) {
+    uint8_t *scales = tile + plane_bytes(cols);
+    __builtin_memset(scales, 0, apus_scale_bytes(APUS_SCALE, cols));
+    if (n_rows < APUS_TILE_ROWS) __builtin_memset(tile, 0, plane_bytes(cols));
+    apus_codes codes;
+    for (size_t row = 0; row < n_rows; row++) {
+        for (size_t block = 0; block < cols / APUS_BLOCK; block++, src += APUS_BLOCK_BYTES) {
+            explode(src, &codes);
+            apus_put_scales(scales, APUS_SCALE, block, row, &codes);
+            for (size_t i = 0; i < APUS_BLOCK / 32; i++)
+                apus_put_codes(tile + (block * (APUS_BLOCK / 32) + i) * apus_plane_bytes(APUS_BITS), APUS_BITS, row,
+                               codes.codes + 32 * i);
+        }
+    }
+}
+
+static void decode_lane(const uint8_t *tile, size_t lane, size_t cols, float *dst) {
+    const uint8_t *scales = tile + plane_bytes(cols);
+    apus_codes codes;
+    for (size_t block = 0; block < cols / APUS_BLOCK; block++) {
+        apus_get_scales(scales, APUS_SCALE, block, lane, &codes);
+        for (size_t i = 0; i < APUS_BLOCK / 32; i++)
+            apus_get_codes(tile + (block * (APUS_BLOCK / 32) + i) * apus_plane_bytes(APUS_BITS), APUS_BITS, lane,
+                           codes.codes + 32 * i);
+        apus_codes_decode(&codes, APUS_SCALE, APUS_BITS, APUS_OFFSET, APUS_BLOCK, dst + block * APUS_BLOCK);
+    }
+}
+
+#define APUS_BODY "quants/integer.inl.h"
+#include "isa/foreach_isa.h"
+
+const apus_quant APUS_CONCAT(apus_quant, APUS_QUANT) = {
+    .name = APUS_QUANT_NAME,
+    .ggml_type = APUS_QUANT_ID,
+    .block = APUS_BLOCK,
+    .block_bytes = APUS_BLOCK_BYTES,
+    .act_format = APUS_ACT_Q8,
+    .decode = decode,
+    .pack_tile = pack_tile,
+    .decode_lane = decode_lane,
+    .product = APUS_VARIANTS(product),
+};

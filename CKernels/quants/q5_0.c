@@ -1,0 +1,34 @@
+// Q5_0: 32 values of 5 bits with an f16 scale, 5.5 bits a weight. w = d * (q - 16).
+#include "quants/codes.h"
+
+typedef struct {
+    uint16_t d;     ///< f16
+    uint8_t qh[4];  ///< the fifth bit of value i is bit i, little-endian
+    uint8_t qs[16]; ///< value i in the low half of byte i, value 16 + i in the high half
+} q5_0_block;
+_Static_assert(sizeof(q5_0_block) == 22, "as in the file");
+
+static void explode(const uint8_t *block, apus_codes *c) {
+    q5_0_block b;
+    __builtin_memcpy(&b, block, sizeof b);
+    c->d = b.d;
+    uint32_t high;
+    __builtin_memcpy(&high, b.qh, sizeof high);
+    for (int i = 0; i < 16; i++) {
+        c->codes[i] = (uint8_t)((b.qs[i] & 15) | ((high >> i) & 1) << 4);
+        c->codes[16 + i] = (uint8_t)(b.qs[i] >> 4 | ((high >> (16 + i)) & 1) << 4);
+    }
+}
+
+#define APUS_QUANT q5_0
+#define APUS_QUANT_NAME "Q5_0"
+#define APUS_QUANT_ID 6
+#define APUS_BITS 5
+#define APUS_OFFSET 16
+#define APUS_SCALE APUS_SCALE_D
+#define APUS_GROUPS 1
+#define APUS_HAS_MIN 0
+#define APUS_FORM APUS_PLAIN
+#define APUS_BLOCK 32
+#define APUS_BLOCK_BYTES sizeof(q5_0_block)
+#include "quants/integer.h"

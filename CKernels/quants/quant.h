@@ -1,0 +1,65 @@
+// What a weight type is: its descriptor, and the product functions that types share.
+#ifndef APUS_QUANT_H
+#define APUS_QUANT_H
+
+#include "core/op.h"
+#include "isa/isa.h"
+
+/// One tile of 16 rows times all tokens: out[t * 16 + r]. `scratch` as long as apus_product_scratch_bytes() says.
+typedef void (*apus_product_fn)(const uint8_t *tile, size_t cols, const void *acts, size_t tokens, float *out,
+                                void *scratch);
+
+struct apus_quant {
+    const char *name;
+    uint32_t ggml_type;
+    uint32_t block;       ///< values in a block of the file
+    uint32_t block_bytes; ///< bytes of it
+    apus_act_format act_format;
+    void (*decode)(const void *src, float *dst, size_t n);
+    /// Packs n_rows <= 16 rows of src (n_rows, cols in blocks); the rows that are missing become zeros.
+    void (*pack_tile)(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols);
+    /// Decodes row `lane` of a tile.
+    void (*decode_lane)(const uint8_t *tile, size_t lane, size_t cols, float *dst);
+    apus_product_fn product[APUS_ISA_COUNT];
+};
+
+/// Products of up to this many tokens read the packed weights directly; larger ones unpack a tile first and reuse it.
+#define APUS_DIRECT_TOKENS 8
+
+/// Scratch of a product over `cols` inputs: a tile's int8 values, two scales and a minimum per block.
+static inline size_t apus_product_scratch_bytes(size_t cols) { return cols * 16 + (cols / 32 + 1) * 3 * 64; }
+
+/// An unpacked tile, for products of more than APUS_DIRECT_TOKENS tokens.
+typedef struct apus_unpacked {
+    const uint8_t *values; ///< (cols / 32, 8, 16 rows, 4): step s of a block holds its columns 4 s … 4 s + 3
+    const float *scales;   ///< (cols / 32, groups, 16)
+    const float *minima;   ///< (cols / 32, 16), or NULL
+    int32_t offset;        ///< to take off every value
+} apus_unpacked;
+
+typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out);
+
+/// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; signed bytes.
+typedef enum apus_unpacked_form { APUS_PLAIN, APUS_MINIMA, APUS_HALVES, APUS_SIGNED, APUS_FORM_COUNT } apus_unpacked_form;
+extern const apus_unpacked_fn apus_unpacked_product[APUS_FORM_COUNT][APUS_ISA_COUNT];
+
+static inline float apus_f16_to_f32(uint16_t half) {
+    _Static_assert(sizeof(float) == 4, "f32");
+    const uint32_t magnitude = half & 0x7fffu, sign = (uint32_t)(half & 0x8000u) << 16;
+    union {
+        uint32_t bits;
+        float value;
+    } f;
+    if (magnitude < 0x400) {
+        f.bits = magnitude | 0x3f000000u;
+        f.value -= 0.5f;
+        f.bits |= sign;
+    } else if (magnitude >= 0x7c00) {
+        f.bits = (magnitude << 13) | 0x7f800000u | sign;
+    } else {
+        f.bits = ((magnitude << 13) + (112u << 23)) | sign;
+    }
+    return f.value;
+}
+
+#endif

@@ -1,0 +1,67 @@
+// Products of an unpacked tile, per instruction set.
+#include "quants/block.inl.h"
+
+/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last four arguments are constants.
+APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
+                                float *out, int m, int groups, int has_min, int is_signed) {
+    f32x16 sum[APUS_TILE_TOKENS];
+    for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
+    for (size_t block = 0; block < cols / 32; block++) {
+        u8x64 w[8];
+        f32x16 d[2] = {{0}, {0}}, minimum = {0};
+        for (size_t s = 0; s < 8; s++) w[s] = V(load_bytes)(tile->values + (block * 8 + s) * 64);
+        for (size_t g = 0; g < (size_t)groups; g++) d[g] = V(load)(tile->scales + (block * (size_t)groups + g) * 16);
+        if (has_min) minimum = V(load)(tile->minima + block * 16);
+        V(add_block)(sum, m, w, d, minimum, tile->offset, groups, has_min, is_signed,
+                     acts + block * APUS_Q8_RECORD * width, width, t0);
+    }
+    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
+}
+
+APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens, float *out,
+                               int groups, int has_min, int is_signed) {
+    for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
+        const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
+        for (size_t t = 0; t < width;) {
+            // As many as the registers hold; each number is compiled by itself.
+            const size_t rest = width - t;
+            const int m = (int)(rest < V(product_tokens) ? rest : V(product_tokens));
+#define APUS_CASE(n)                                                                                                   \
+    V(tile_tokens)(tile, cols, acts, width, t, out, n <= V(product_tokens) ? n : 1, groups, has_min, is_signed)
+            switch (m) {
+            case 1: APUS_CASE(1); break;
+            case 2: APUS_CASE(2); break;
+            case 3: APUS_CASE(3); break;
+            case 4: APUS_CASE(4); break;
+            case 5: APUS_CASE(5); break;
+            case 6: APUS_CASE(6); break;
+            case 7: APUS_CASE(7); break;
+            case 8: APUS_CASE(8); break;
+            case 9: APUS_CASE(9); break;
+            case 10: APUS_CASE(10); break;
+            case 11: APUS_CASE(11); break;
+            default: APUS_CASE(12); break;
+            }
+#undef APUS_CASE
+            t += (size_t)m;
+        }
+        acts += width * APUS_Q8_RECORD * (cols / 32);
+        out += width * 16;
+    }
+}
+
+static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 1, 0, 0);
+}
+
+static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 1, 1, 0);
+}
+
+static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 2, 0, 0);
+}
+
+static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 1, 0, 1);
+}
