@@ -58,7 +58,7 @@ public struct SamplerChain: Sendable {
         guard let token = candidates.draw(with: &generator) else {
             throw ApusError(
                 .internalError,
-                "no token can be drawn: all \(logits.count) logits are NaN or -infinity; the model's weights may be damaged")
+                "no token can be drawn: all \(logits.count) logits are NaN or -infinity, as damaged weights make them")
         }
         return token
     }
