@@ -235,14 +235,16 @@ typedef enum apus_rope_layout {
     APUS_ROPE_HALVES, ///< dimension i turns with i + n_pairs
 } apus_rope_layout;
 
-/// The KV cache of one layer. K: page, head, 4 groups of 16 positions, (head_dim, 16). V: page, head, (64, v_stride).
+/// The KV cache of one layer: within each page of the pool, the keys of every head in 4 groups of 16 positions, so that
+/// a lane is a position, then the values of every head. A page holds all layers, so a context grows page by page.
 typedef struct apus_kv {
-    uint16_t *k;         ///< f16 (pages, n_kv_heads, 4, k_dim, 16)
-    uint16_t *v;         ///< f16 (pages, n_kv_heads, 64, v_stride)
+    uint16_t *k;          ///< f16 (pages, n_kv_heads, 4, k_dim, 16), page_stride from page to page
+    uint16_t *v;          ///< f16 (pages, n_kv_heads, 64, v_stride), page_stride from page to page
+    size_t page_stride;   ///< elements from page to page
     uint32_t n_kv_heads;
-    uint32_t k_dim;      ///< head_dim of q and k
-    uint32_t v_dim;      ///< head_dim of v
-    uint32_t v_stride;   ///< v_dim rounded up to a multiple of 16
+    uint32_t k_dim;       ///< head_dim of q and k
+    uint32_t v_dim;       ///< head_dim of v
+    uint32_t v_stride;    ///< v_dim rounded up to a multiple of 16
 } apus_kv;
 
 /// Rotates q in place, rotates k and writes k and v to the cache (Su et al. 2021, arXiv:2104.09864).

@@ -188,8 +188,9 @@ static void V(fold_piece)(const apus_attention *a, const apus_segment *segment, 
     const uint32_t last = last_seen < piece_last ? last_seen : piece_last;
     for (uint32_t page = first / APUS_PAGE; page <= last / APUS_PAGE && first <= last; page++) {
         const uint32_t start = page * APUS_PAGE;
-        const size_t block = (size_t)segment->pages[page] * kv->n_kv_heads + kv_head;
-        const uint16_t *k = kv->k + block * APUS_PAGE * kv->k_dim, *v = kv->v + block * APUS_PAGE * kv->v_stride;
+        const size_t at = (size_t)segment->pages[page] * kv->page_stride;
+        const uint16_t *k = kv->k + at + kv_head * APUS_PAGE * kv->k_dim;
+        const uint16_t *v = kv->v + at + kv_head * APUS_PAGE * kv->v_stride;
         for (size_t i = 0; i < n_queries;) {
             // Skip those that see nothing of the page; take the next ones that do.
             if (queries[i].last < start || queries[i].first >= start + APUS_PAGE) {

@@ -59,17 +59,17 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
             if (cosines != NULL) V(rotate)(q, cosines, sines, op->n_pairs, op->layout);
         }
         for (size_t h = 0; h < kv->n_kv_heads; h++) {
-            const size_t row = token * kv->n_kv_heads + h, block = page * kv->n_kv_heads + h;
+            const size_t row = token * kv->n_kv_heads + h;
             __builtin_memcpy(head, op->k + row * k_dim, k_dim * sizeof(float));
             if (op->k_norm != NULL) V(norm_head)(head, op->k_norm, k_dim, op->norm_eps);
             if (cosines != NULL) V(rotate)(head, cosines, sines, op->n_pairs, op->layout);
-            uint16_t *k = kv->k + (block * 4 + slot / 16) * k_dim * 16 + slot % 16; // (k_dim, 16): every 16th
+            uint16_t *k = kv->k + page * kv->page_stride + (h * 4 + slot / 16) * k_dim * 16 + slot % 16; // every 16th
             for (size_t i = 0; i < k_dim; i += 16) {
                 const size_t n = k_dim - i < 16 ? k_dim - i : 16;
                 const u16x16 half = V(to_f16)(V(load_part)(head + i, n));
                 for (size_t j = 0; j < n; j++) k[(i + j) * 16] = half[j];
             }
-            uint16_t *v = kv->v + (block * APUS_PAGE + slot) * v_stride;
+            uint16_t *v = kv->v + page * kv->page_stride + (h * APUS_PAGE + slot) * v_stride;
             for (size_t i = 0; i < v_dim; i += 16) {
                 const size_t n = v_dim - i < 16 ? v_dim - i : 16;
                 const u16x16 half = V(to_f16)(V(load_part)(op->v + row * v_dim + i, n));
