@@ -163,7 +163,7 @@ import Testing
     func readsWhatPythonWrote(name: String) throws {
         let folder = try Self.fixtures.get()
         let wanted = try String(contentsOfFile: folder("\(name).txt"), encoding: .utf8).split(separator: "\n")
-        #expect(wanted.count > 40)
+        #expect(wanted.count >= 40)
         let first = folder.names.first { $0.hasPrefix(name + "-00001-of-") && $0.hasSuffix(".gguf") }
         let file = try GGUFFile(path: folder(first ?? "\(name).gguf"))
         #expect(try lines(of: file) == wanted.map(String.init))
