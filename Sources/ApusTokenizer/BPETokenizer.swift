@@ -1,21 +1,21 @@
 // Byte-level byte-pair encoding (`tokenizer.ggml.model` = gpt2): the tokenizer of GPT-2, Llama 3, SmolLM and others.
 
-public import ApusGGUF
+import ApusGGUF
 
 /// A byte-level BPE tokenizer.
 ///
-/// A text is cut at special tokens, the parts are cut into words by the pre-tokenizer, the bytes of a word become tokens of
-/// one byte, and pairs of tokens are merged in the order of the file's list.
-public struct BPETokenizer: Tokenizer {
-    public static let names = ["gpt2"]
+/// A text is cut at special tokens, the parts are cut into words by the pre-tokenizer, the bytes of a word become tokens
+/// of one byte, and pairs of tokens are merged in the order of the file's list.
+struct BPETokenizer: Tokenizer {
+    static let names = ["gpt2"]
 
     /// Words beyond this are cut: the merger counts in 32 bits and takes 24 bytes for each.
     private static let longestWord = 1 << 26
 
-    public let summary: String
-    public let addsBOS: Bool
-    public let addsEOS: Bool
-    public let warnings: [String]
+    let summary: String
+    let addsBOS: Bool
+    let addsEOS: Bool
+    let warnings: [String]
 
     private let vocabulary: Vocabulary
     private let merges: MergeTable
@@ -32,7 +32,7 @@ public struct BPETokenizer: Tokenizer {
     ///
     /// - Parameter metadata: The metadata of a GGUF file.
     /// - Throws: `format` when something is missing or contradicts itself, `unsupported` for an unknown pre-tokenizer.
-    public init(_ metadata: Metadata) throws(ApusError) {
+    init(_ metadata: Metadata) throws(ApusError) {
         var warnings: [String] = []
         let kind = try Self.preTokenizer(metadata, warnings: &warnings)
         preTokenizer = kind.type.init()
@@ -42,8 +42,9 @@ public struct BPETokenizer: Tokenizer {
         merges = try MergeTable(metadata, vocabulary, warnings: &warnings)
         byteTokens = Self.byteTokens(vocabulary, warnings: &warnings)
 
-        addsBOS = try Self.flag(metadata, Vocabulary.Key.addBOS, kind.type.addsBOS, Vocabulary.Key.bos, vocabulary.bosID)
-        addsEOS = try Self.flag(metadata, Vocabulary.Key.addEOS, false, Vocabulary.Key.eos, vocabulary.eosID)
+        typealias Key = Vocabulary.Key
+        addsBOS = try Self.flag(metadata, Key.addBOS, kind.type.addsBOS, Key.bos, vocabulary.bosID)
+        addsEOS = try Self.flag(metadata, Key.addEOS, false, Key.eos, vocabulary.eosID)
 
         let marks = vocabulary.ids(of: [.control, .unknown, .userDefined])
         if let id = marks.first(where: { [vocabulary] in
@@ -105,18 +106,18 @@ public struct BPETokenizer: Tokenizer {
         return tokens
     }
 
-    public var vocabularySize: Int { vocabulary.count }
-    public var bosID: Int32? { vocabulary.bosID }
-    public var eosID: Int32? { vocabulary.eosID }
-    public var endOfGenerationIDs: Set<Int32> { vocabulary.endOfGenerationIDs }
+    var vocabularySize: Int { vocabulary.count }
+    var bosID: Int32? { vocabulary.bosID }
+    var eosID: Int32? { vocabulary.eosID }
+    var endOfGenerationIDs: Set<Int32> { vocabulary.endOfGenerationIDs }
 
-    public func isSpecial(_ id: Int32) -> Bool { contains(id) && vocabulary.isMark(id) }
+    func isSpecial(_ id: Int32) -> Bool { contains(id) && vocabulary.isMark(id) }
 
-    public func tokenText(_ id: Int32) -> String {
+    func tokenText(_ id: Int32) -> String {
         contains(id) ? vocabulary.withText(id) { String(decoding: $0, as: UTF8.self) } : ""
     }
 
-    public func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
+    func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
         guard contains(id) else { return [] }
         switch vocabulary.type(id) {
         case .control, .unknown: return renderSpecial ? vocabulary.withText(id, Array.init) : []
@@ -134,7 +135,7 @@ public struct BPETokenizer: Tokenizer {
         return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
     }
 
-    public func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(bytes.count / 4 + 2)
         let matcher = parseSpecial ? special : userDefined
