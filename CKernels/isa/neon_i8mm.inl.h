@@ -1,0 +1,14 @@
+// What differs between instruction sets: NEON with dot products and matrix products of bytes (optional since ARMv8.1).
+#include "isa/neon_registers.inl.h"
+
+APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
+    const V(four_bytes) weights = {.bytes = w};
+    V(four_ints) sum = {.ints = acc};
+    const int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(a));
+    for (int i = 0; i < 4; i++) sum.quarter[i] = vdotq_s32(sum.quarter[i], weights.quarter[i], values);
+    return sum.ints;
+}
+
+// 32 registers: 4 tokens' integer sums take 16, a weight 4; the running sums spill once a block.
+enum { V(isa) = APUS_ISA_NEON_I8MM };
+enum { V(product_tokens) = 4, V(float_tokens) = 6, V(attention_queries) = 4 };
