@@ -31,13 +31,17 @@ def cache_folder():
     return Path(os.environ.get("APUS_CACHE", HERE.parents[1] / ".cache")) / "reference"
 
 
+def file_hash(path):
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def cache_key(model, ids):
     """A hash over everything that the reference's answer depends on."""
     digest = hashlib.sha256()
-    for source in (llama_f64.__file__, rope.__file__):
-        digest.update(Path(source).read_bytes())
-    with open(model, "rb") as file:
-        digest.update(hashlib.file_digest(file, "sha256").digest())
+    for path in (llama_f64.__file__, rope.__file__, model):
+        digest.update(file_hash(path).encode())
     digest.update(json.dumps([int(i) for i in ids]).encode())
     return digest.hexdigest()[:32]
 

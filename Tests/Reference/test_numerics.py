@@ -14,7 +14,6 @@ real       SmolLM2 Q4_1: KL <= 0.0045, with an F32 copy 5e-6, the committed like
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 import os
@@ -30,7 +29,7 @@ import llama_f64
 import numpy as np
 import op_vectors
 import synthesize
-from compare import HERE, cache_folder, cache_key, compare, read_logits, reference_log_probs
+from compare import HERE, cache_folder, compare, file_hash, read_logits, reference_log_probs
 from rope import Rope
 from simulate import Simulated
 
@@ -104,8 +103,7 @@ class Apus:
 
     def logits_hash(self, *arguments, **options):
         self.perplexity(*arguments, **options)
-        with open(self.logits, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return file_hash(self.logits)[:16]
 
     def compare(self, model, ids, reference=None, **options):
         """Figures against the reference of `model` (or of another file)."""
@@ -252,7 +250,7 @@ def check_equal(check, name, hashes):
 def check_real(check, files, apus):
     texts = {text["name"]: text for text in json.loads(FIXTURES.read_text())}
     cache_folder().mkdir(parents=True, exist_ok=True)
-    copy = cache_folder() / f"{cache_key(REAL, [])}.f32.gguf"
+    copy = cache_folder() / f"{REAL.stem}-{file_hash(REAL)[:16]}.f32.gguf"
     if not copy.exists():
         f32_copy.copy(REAL, copy)
     for label, model, limit in [("Q4_1", REAL, Q4_1_LIMIT), ("F32 copy", copy, F32_LIMIT)]:
