@@ -21,7 +21,7 @@ public final class GGUFFile: Sendable {
     public let fileBytes: Int
 
     private let sources: [any ByteSource]
-    private let index: [String: Int]
+    private let index: [NameKey: Int]
 
     /// Opens a file, or the whole set when the file is the first part of a split one.
     ///
@@ -56,12 +56,12 @@ public final class GGUFFile: Sendable {
 
     private init(paths: [String], sources: [any ByteSource], headers: [Header]) throws(ApusError) {
         var tensors: [TensorInfo] = []
-        var index: [String: Int] = [:]
+        var index: [NameKey: Int] = [:]
         tensors.reserveCapacity(headers.reduce(0) { $0 + $1.tensors.count })
         index.reserveCapacity(tensors.capacity)
         for (part, header) in headers.enumerated() {
             for tensor in header.tensors {
-                if let other = index.updateValue(tensors.count, forKey: tensor.name) {
+                if let other = index.updateValue(tensors.count, forKey: NameKey(tensor.name)) {
                     throw ApusError(
                         .format,
                         "\(ApusError.printable(paths[part])): tensor \(ApusError.quoted(tensor.name)) is also in "
@@ -85,7 +85,7 @@ public final class GGUFFile: Sendable {
     ///
     /// - Parameter name: The tensor's name, such as `token_embd.weight`.
     public func tensor(named name: String) -> TensorInfo? {
-        index[name].map { tensors[$0] }
+        index[NameKey(name)].map { tensors[$0] }
     }
 
     /// Reads a piece of a tensor's data; may be called from several threads at once.

@@ -20,6 +20,10 @@ struct HeaderParser<Source: ByteSource> {
     /// How many array elements the rest of the header may have.
     private var elementsLeft = HeaderLimits.arrayElements
     private var nestedLeft = HeaderLimits.nestedArrays
+    /// How many bytes of keys and names, of text values, and of text that is no UTF-8 the rest of the header may have.
+    private var nameBytesLeft = HeaderLimits.allNameBytes
+    private var textBytesLeft = HeaderLimits.allTextBytes
+    private var repairBytesLeft = HeaderLimits.repairedBytes
 
     init(source: Source, name: String, fileIndex: Int) {
         self.reader = HeaderReader(source: source, name: name)
@@ -104,8 +108,7 @@ struct HeaderParser<Source: ByteSource> {
         try reader.require(count * 14, "\(count) metadata pairs")
         var metadata = Metadata(source: reader.name)
         for index in 0..<count {
-            let bytes = try reader.string(limit: HeaderLimits.keyBytes, "metadata key \(index)")
-            let key = try text(bytes, "metadata key \(index)")
+            let key = try parseName(limit: HeaderLimits.keyBytes, "metadata key \(index)")
             let type = try parseType("the type of metadata key \(ApusError.quoted(key))")
             let value = try parseValue(type, key: key)
             guard metadata.append(key, value) else {
@@ -141,8 +144,7 @@ struct HeaderParser<Source: ByteSource> {
             guard byte <= 1 else { throw reader.failure("\(what()) is bool \(byte), wanted 0 or 1") }
             return .bool(byte == 1)
         case .string:
-            let bytes = try reader.string(limit: HeaderLimits.stringBytes, what())
-            return .string(String(decoding: bytes, as: UTF8.self))
+            return .string(try parseText(what()))
         case .array: return try parseArray(key: key, depth: 1)
         }
     }
@@ -189,10 +191,10 @@ struct HeaderParser<Source: ByteSource> {
         try reader.require(count * 33, "\(count) tensor descriptions")
         var tensors: [TensorInfo] = []
         tensors.reserveCapacity(count)
-        var names = Set<String>(minimumCapacity: count)
+        var names = Set<NameKey>(minimumCapacity: count)
         for index in 0..<count {
             let tensor = try parseTensor(index)
-            guard names.insert(tensor.name).inserted else {
+            guard names.insert(NameKey(tensor.name)).inserted else {
                 throw reader.failure("tensor \(ApusError.quoted(tensor.name)) is there twice")
             }
             tensors.append(tensor)
@@ -201,8 +203,7 @@ struct HeaderParser<Source: ByteSource> {
     }
 
     private mutating func parseTensor(_ index: Int) throws(ApusError) -> TensorInfo {
-        let bytes = try reader.string(limit: HeaderLimits.nameBytes, "the name of tensor \(index)")
-        let name = try text(bytes, "the name of tensor \(index)")
+        let name = try parseName(limit: HeaderLimits.nameBytes, "the name of tensor \(index)")
         func what() -> String { "tensor \(ApusError.quoted(name))" }
         let dimensions: UInt32 = try reader.integer("the dimension count of \(what())")
         guard (1...4).contains(dimensions) else {
@@ -263,14 +264,31 @@ struct HeaderParser<Source: ByteSource> {
         }
     }
 
+    // MARK: Text
+
     /// A key or a name, which must be UTF-8 and not empty, since messages and look-ups depend on it.
-    private func text(_ bytes: [UInt8], _ what: @autoclosure () -> String) throws(ApusError) -> String {
+    private mutating func parseName(limit: Int, _ what: @autoclosure () -> String) throws(ApusError) -> String {
+        let bytes = try reader.string(limit: min(limit, nameBytesLeft), what())
+        nameBytesLeft -= bytes.count
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw reader.failure(
-                "\(what()) is \(ApusError.quoted(String(decoding: bytes, as: UTF8.self))), wanted UTF-8")
+            let shown = ApusError.quoted(String(decoding: bytes.prefix(100), as: UTF8.self))
+            throw reader.failure("\(what()) is \(shown), wanted UTF-8")
         }
         guard !text.isEmpty else { throw reader.failure("\(what()) is empty") }
         return text
+    }
+
+    /// A text value, in which bytes that are no UTF-8 become U+FFFD.
+    private mutating func parseText(_ what: @autoclosure () -> String) throws(ApusError) -> String {
+        let bytes = try reader.string(limit: textBytesLeft, what())
+        textBytesLeft -= bytes.count
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        // Repair is slow and may triple the size.
+        guard bytes.count <= repairBytesLeft else {
+            throw reader.failure("\(what()) has \(bytes.count) bytes that are no UTF-8, wanted UTF-8")
+        }
+        repairBytesLeft -= bytes.count
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -278,14 +296,18 @@ struct HeaderParser<Source: ByteSource> {
 enum HeaderLimits {
     /// Real files have below 100.
     static let keys = 1 << 16
-    /// Real files have below 10,000, of which each takes about 200 bytes of memory.
-    static let tensors = 1 << 17
+    /// Real files have below 10,000, of which each takes about 300 bytes of memory.
+    static let tensors = 1 << 16
     /// The specification's limit.
     static let keyBytes = (1 << 16) - 1
     /// The specification says 64; forks of ggml have more.
     static let nameBytes = 1024
-    /// A chat template has some 10 kB.
-    static let stringBytes = 64 << 20
+    /// Of all keys and names together.
+    static let allNameBytes = 4 << 20
+    /// Of all text values together. A chat template has some 10 kB, a whole `tokenizer.json` up to 40 MB.
+    static let allTextBytes = 64 << 20
+    /// Of all text values that are no UTF-8.
+    static let repairedBytes = 1 << 20
     /// In all arrays together. 262,144 tokens with scores, types and merges make 1.3 million.
     static let arrayElements = 1 << 23
     static let nestedArrays = 1 << 16

@@ -44,7 +44,7 @@ public struct Metadata: Sendable {
     /// The name of the file for messages.
     let source: String
 
-    private var index: [String: Int] = [:]
+    private var index: [NameKey: Int] = [:]
 
     /// Makes metadata without a file, for tests and tools.
     ///
@@ -60,10 +60,8 @@ public struct Metadata: Sendable {
     ///
     /// - Returns: false when there is a value for the key already; it then stays as it was.
     mutating func append(_ key: String, _ value: Value) -> Bool {
-        guard index.updateValue(entries.count, forKey: key) == nil else {
-            index[key] = entries.firstIndex { $0.key == key }
-            return false
-        }
+        guard index[NameKey(key)] == nil else { return false }
+        index[NameKey(key)] = entries.count
         entries.append((key, value))
         return true
     }
@@ -75,7 +73,7 @@ public struct Metadata: Sendable {
     ///
     /// - Parameter key: The key, such as `general.architecture`.
     public subscript(key: String) -> Value? {
-        index[key].map { entries[$0].value }
+        index[NameKey(key)].map { entries[$0].value }
     }
 }
 

@@ -49,7 +49,7 @@ import Testing
             failure(mentioning: "'victim'") { () throws(ApusError) in try file.open() }
         }
         // The count of tensors times their overhead is what overflows here.
-        for count: UInt64 in [.max, .max / 368 + 1, 1 << 60, 1 << 32, 1 << 17 + 1] {
+        for count: UInt64 in [.max, .max / 368 + 1, 1 << 60, 1 << 32, 1 << 16 + 1] {
             var file = file(shape: [16])
             file.tensorCount = count
             failure(mentioning: "raw.gguf", "\(count)", code: .format) { () throws(ApusError) in try file.open() }
@@ -223,6 +223,49 @@ import Testing
         refuse("'a\\u{a}\\u{1b}[2J' is there twice") {
             $0.add("a\n\u{1b}[2J", .uint8, [1])
             $0.add("a\n\u{1b}[2J", .uint8, [1])
+        }
+    }
+
+    /// Text whose Unicode normal form takes quadratic time: hashing this key as a `String` would take seconds.
+    @Test func keysOfCombiningMarks() throws {
+        let marks = String(repeating: "\u{301}\u{323}", count: 16_000)
+        var file = RawFile()
+        for index in 0..<32 { file.add("\(index)" + marks, .uint8, [1]) }
+        let short = String(repeating: "\u{301}\u{323}", count: 250)
+        for index in 0..<32 {
+            file.add(tensor: "\(index)" + short, shape: [1], type: 24, offset: UInt64(index) * 32)
+        }
+        file.data = [UInt8](repeating: 0, count: 1024)
+        var opened: GGUFFile?
+        let time = try ContinuousClock().measure { opened = try file.open() }
+        #expect(time < .seconds(10))
+        #expect(opened?.metadata["7" + marks] == .uint8(1))
+        // Names are bytes: these two are the same text to Unicode, but not the same key.
+        var forms = RawFile()
+        forms.add("\u{e9}", .uint8, [1])
+        forms.add("e\u{301}", .uint8, [2])
+        let metadata = try forms.open().metadata
+        #expect(metadata["\u{e9}"] == .uint8(1) && metadata["e\u{301}"] == .uint8(2))
+    }
+
+    @Test func textThatIsNotUTF8() throws {
+        var file = RawFile()
+        file.add("k", .string, RawFile.string([0x61, 0xff, 0xf0, 0x9f, 0x62]))
+        #expect(try file.open().metadata.string("k") == "a\u{fffd}\u{fffd}b")
+        refuse("'k' has 1048577 bytes that are no UTF-8") {
+            $0.add("k", .string, RawFile.string([UInt8](repeating: 0xff, count: (1 << 20) + 1)))
+        }
+        var long = RawFile()
+        long.add("k", .string, RawFile.string([UInt8](repeating: 0x61, count: 4 << 20)))
+        #expect(try long.open().metadata.string("k").utf8.count == 4 << 20)
+    }
+
+    @Test func namesHaveALimitInAll() {
+        refuse("metadata key 64 has 65535 bytes, wanted at most") { file in
+            for index in 0..<65 {
+                let key = String(index)
+                file.add(key + String(repeating: "k", count: 65_535 - key.utf8.count), .uint8, [1])
+            }
         }
     }
 
