@@ -2,10 +2,10 @@
 
 /// Merges the tokens of one word after another, reusing its memory.
 ///
-/// A short word is searched for its best pair again after each merge; a long one keeps its pairs in a heap, so that its
-/// time is O(n log n): a word may be a whole prompt.
+/// A short word is searched for its best pair again after each merge; a long one keeps its pairs in a `PairQueue`, so
+/// that its time is O(n log n): a word may be a whole prompt.
 struct PairMerger {
-    /// Up to this length searching is faster than a heap (measured: the two meet between 40 and 80).
+    /// Up to this length searching is faster than a queue (measured: the two meet between 40 and 80).
     private static let shortWord = 48
 
     private let merges: MergeTable.Lookup
@@ -70,26 +70,24 @@ struct PairMerger {
         next = (1...Int32(count)).map { $0 }
         previous = (-1...Int32(count - 2)).map { $0 }
         ranks = [UInt32](repeating: .max, count: count)
-        // Rank and place of a pair in one number: the order of numbers is the order of merges.
-        var heap = Heap(capacity: count)
+        var queue = PairQueue()
         ids.withUnsafeMutableBufferPointer { ids in
             ranks.withUnsafeMutableBufferPointer { ranks in
                 next.withUnsafeMutableBufferPointer { next in
                     previous.withUnsafeMutableBufferPointer { previous in
                         for index in 0..<count - 1 {
                             ranks[index] = merges.merge(ids[index], ids[index + 1]).rank
-                            if ranks[index] != .max { heap.add(UInt64(ranks[index]) << 32 | UInt64(index)) }
+                            if ranks[index] != .max { queue.push(ranks[index], index) }
                         }
-                        heap.build()
                         func update(_ index: Int) {
                             let rank = merges.merge(ids[index], ids[Int(next[index])]).rank
                             ranks[index] = rank
-                            if rank != .max { heap.push(UInt64(rank) << 32 | UInt64(index)) }
+                            if rank != .max { queue.push(rank, index) }
                         }
-                        while let pair = heap.pop() {
-                            let index = Int(pair & 0xFFFF_FFFF)
+                        while let pair = queue.pop() {
+                            let index = pair.index
                             // A pair whose tokens were merged with others meanwhile has another rank, or none.
-                            guard ranks[index] == UInt32(truncatingIfNeeded: pair >> 32) else { continue }
+                            guard ranks[index] == pair.rank else { continue }
                             let right = Int(next[index])
                             ids[index] = merges.merge(ids[index], ids[right]).id
                             ranks[right] = .max
@@ -110,59 +108,6 @@ struct PairMerger {
                     }
                 }
             }
-        }
-    }
-}
-
-/// A binary heap of numbers, the least on top.
-private struct Heap {
-    private var items: [UInt64] = []
-
-    init(capacity: Int) { items.reserveCapacity(capacity) }
-
-    /// Adds a number at the end, out of order; `build()` must follow.
-    mutating func add(_ item: UInt64) { items.append(item) }
-
-    mutating func build() {
-        for index in stride(from: items.count / 2 - 1, through: 0, by: -1) { siftDown(index) }
-    }
-
-    mutating func push(_ item: UInt64) {
-        items.append(item)
-        items.withUnsafeMutableBufferPointer { items in
-            var index = items.count - 1
-            while index > 0 {
-                let parent = (index - 1) / 2
-                if items[parent] <= item { break }
-                items[index] = items[parent]
-                index = parent
-            }
-            items[index] = item
-        }
-    }
-
-    mutating func pop() -> UInt64? {
-        guard let top = items.first, let last = items.popLast() else { return nil }
-        if !items.isEmpty {
-            items[0] = last
-            siftDown(0)
-        }
-        return top
-    }
-
-    private mutating func siftDown(_ start: Int) {
-        items.withUnsafeMutableBufferPointer { items in
-            let item = items[start]
-            var index = start
-            while true {
-                var child = 2 * index + 1
-                if child >= items.count { break }
-                if child + 1 < items.count, items[child + 1] < items[child] { child += 1 }
-                if item <= items[child] { break }
-                items[index] = items[child]
-                index = child
-            }
-            items[index] = item
         }
     }
 }

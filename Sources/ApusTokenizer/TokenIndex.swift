@@ -2,6 +2,12 @@
 
 import ApusGGUF
 
+#if canImport(Darwin)
+    import Darwin
+#else
+    import Glibc
+#endif
+
 /// The hash of a token's text, byte by byte, so that the hash of a text that comes in parts needs no copy (FNV-1a).
 struct TextHash {
     private var state: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -21,27 +27,44 @@ struct TextHash {
 struct TokenIndex: Sendable {
     /// The hash in the upper half, id + 1 in the lower; 0 is free. At most two thirds are taken.
     private let slots: [UInt64]
+    /// Where each text lies in the memory of the tokens; a copy, so that a look-up calls no other module.
+    private let ranges: [TextRange]
     /// The second of the first two tokens with the same text, if there are such.
     let firstDuplicate: Int32?
+
+    /// The place of a text; the memory of the tokens is below 4 GB.
+    fileprivate struct TextRange: Sendable {
+        let start: UInt32
+        let count: UInt32
+
+        @inline(__always)
+        func bytes(_ blob: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: blob[Int(start)..<Int(start) + Int(count)])
+        }
+    }
 
     /// Makes the table.
     ///
     /// - Complexity: O(n) in the bytes of all tokens.
     init(_ tokens: GGUFStringArray) {
+        let ranges = tokens.indices.map { id in
+            let range = tokens.range(at: id)
+            return TextRange(start: UInt32(range.lowerBound), count: UInt32(range.count))
+        }
         var slots = [UInt64](repeating: 0, count: tableCapacity(for: tokens.count))
         var firstDuplicate: Int32?
         slots.withUnsafeMutableBufferPointer { slots in
             tokens.withUnsafeBytes { blob in
                 let mask = slots.count - 1
-                for id in 0..<tokens.count {
-                    let text = UnsafeRawBufferPointer(rebasing: blob[tokens.range(at: id)])
+                for id in ranges.indices {
+                    let text = ranges[id].bytes(blob)
                     var hash = TextHash()
                     hash.combine(text)
                     let tag = UInt64(hash.value) << 32
                     var index = Int(hash.value) & mask
                     while slots[index] != 0 {
                         let other = Int(slots[index] & 0xFFFF_FFFF) - 1
-                        if slots[index] & ~0xFFFF_FFFF == tag, equal(text, blob, tokens.range(at: other)) { break }
+                        if slots[index] & ~0xFFFF_FFFF == tag, equal(text, ranges[other].bytes(blob)) { break }
                         index = (index + 1) & mask
                     }
                     if slots[index] == 0 {
@@ -53,20 +76,25 @@ struct TokenIndex: Sendable {
             }
         }
         self.slots = slots
+        self.ranges = ranges
         self.firstDuplicate = firstDuplicate
     }
 
     /// Calls `body` with a way to look up many texts fast.
+    ///
+    /// - Parameter tokens: The tokens that the table was made of.
     func withLookup<Result>(_ tokens: GGUFStringArray, _ body: (Lookup) -> Result) -> Result {
         slots.withUnsafeBufferPointer { slots in
-            tokens.withUnsafeBytes { blob in body(Lookup(slots: slots, tokens: tokens, blob: blob)) }
+            ranges.withUnsafeBufferPointer { ranges in
+                tokens.withUnsafeBytes { blob in body(Lookup(slots: slots, ranges: ranges, blob: blob)) }
+            }
         }
     }
 
     /// The table while its memory is pinned.
     struct Lookup {
         fileprivate let slots: UnsafeBufferPointer<UInt64>
-        fileprivate let tokens: GGUFStringArray
+        fileprivate let ranges: UnsafeBufferPointer<TextRange>
         fileprivate let blob: UnsafeRawBufferPointer
 
         /// The id of the token whose text is `first` followed by `second`, or -1.
@@ -77,12 +105,12 @@ struct TokenIndex: Sendable {
             while slots[index] != 0 {
                 if UInt32(truncatingIfNeeded: slots[index] >> 32) == hash {
                     let id = Int(slots[index] & 0xFFFF_FFFF) - 1
-                    let range = tokens.range(at: id)
-                    let middle = range.lowerBound + first.count
-                    if range.count == first.count + second.count,
-                        equal(first, blob, range.lowerBound..<middle), equal(second, blob, middle..<range.upperBound)
+                    let text = ranges[id].bytes(blob)
+                    if text.count == first.count + second.count,
+                        equal(first, UnsafeRawBufferPointer(rebasing: text[..<first.count])),
+                        equal(second, UnsafeRawBufferPointer(rebasing: text[first.count...]))
                     {
-                        return Int32(id)
+                        return Int32(truncatingIfNeeded: id)
                     }
                 }
                 index = (index + 1) & mask
@@ -107,8 +135,8 @@ func tableCapacity(for count: Int) -> Int {
 }
 
 @inline(__always)
-private func equal(_ text: UnsafeRawBufferPointer, _ blob: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
-    guard text.count == range.count else { return false }
-    for index in 0..<text.count where text[index] != blob[range.lowerBound + index] { return false }
-    return true
+private func equal(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
+    guard first.count == second.count else { return false }
+    guard let one = first.baseAddress, let other = second.baseAddress else { return true }
+    return memcmp(one, other, first.count) == 0
 }
