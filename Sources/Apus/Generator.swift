@@ -1,4 +1,5 @@
 public import ApusGGUF
+public import ApusModel
 public import ApusTokenizer
 
 /// What ends a generation, and what becomes of the tokens.

@@ -1,4 +1,5 @@
 public import ApusGGUF
+public import ApusModel
 
 /// What generation needs of a model: a sequence that takes tokens and gives the logits of the next one.
 ///

@@ -1,0 +1,60 @@
+// What `apus run` tells about a generation: a line for people, an object for programs.
+
+import Apus
+import ApusModel
+
+struct RunReport {
+    let promptIDs: [Int32]
+    let result: GenerationResult
+    let loadDuration: Duration
+    let seed: UInt64
+    /// The hash of the logits of all steps, in hexadecimal.
+    let logitsHash: String
+    /// The bytes of weights that one decode step reads.
+    let weightBytesPerToken: Int
+
+    private var promptSeconds: Double { result.promptDuration.seconds }
+    private var generationSeconds: Double { result.generationDuration.seconds }
+    private var promptRate: Double { rate(promptIDs.count, promptSeconds) }
+
+    /// Decode steps a second. The first token needs none: it is drawn from the prompt's logits.
+    private var decodeRate: Double { rate(result.decodeSteps, generationSeconds) }
+
+    private var gigabytesPerSecond: Double { decodeRate * Double(weightBytesPerToken) / 1e9 }
+
+    private func rate(_ count: Int, _ seconds: Double) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
+
+    /// One line: rates, bandwidth, memory and the seed, which repeats the text.
+    var line: String {
+        let prompt = "prompt \(promptIDs.count) tokens, \(decimal(promptRate, 1)) tokens/s"
+        let generation =
+            "generated \(result.ids.count) tokens, \(decimal(decodeRate, 1)) tokens/s, "
+            + "\(decimal(gigabytesPerSecond, 1)) GB/s"
+        let memory = "peak memory \(decimal(Double(SystemMemory.peakResident) / 1e6, 1)) MB"
+        return "\(prompt) | \(generation) | \(memory) | seed \(seed)"
+    }
+
+    /// The object of `--json`.
+    var json: JSONValue {
+        [
+            "prompt_ids": .ints(promptIDs),
+            "ids": .ints(result.ids),
+            "text": .string(result.text),
+            "stop_reason": .string(result.stopReason.rawValue),
+            "logits_hash": .string(logitsHash),
+            "seed": seed <= UInt64(Int.max) ? .int(Int(seed)) : .string(String(seed)),
+            "timings": [
+                "load_seconds": .double(loadDuration.seconds),
+                "prompt_tokens": .int(promptIDs.count),
+                "prompt_seconds": .double(promptSeconds),
+                "prompt_per_second": .double(promptRate),
+                "generated_tokens": .int(result.ids.count),
+                "generation_seconds": .double(generationSeconds),
+                "generated_per_second": .double(decodeRate),
+                "time_to_first_token_seconds": result.timeToFirstToken.map { .double($0.seconds) } ?? .null,
+                "gigabytes_per_second": .double(gigabytesPerSecond),
+            ],
+            "memory": ["peak_bytes": .int(SystemMemory.peakResident)],
+        ]
+    }
+}
