@@ -4,7 +4,9 @@
 APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
     const V(four_bytes) weights = {.bytes = w};
     V(four_ints) sum = {.ints = acc};
-    const int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(a));
+    int8x16_t values = vreinterpretq_s8_s32(vdupq_n_s32(a));
+    // Hides from clang that both halves are alike: it would trade smull2 for ext and smull.
+    __asm__("" : "+w"(values));
     for (int i = 0; i < 4; i++) {
         const int16x8_t low = vmull_s8(vget_low_s8(weights.quarter[i]), vget_low_s8(values));
         const int16x8_t high = vmull_high_s8(weights.quarter[i], values);

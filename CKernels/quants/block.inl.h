@@ -3,6 +3,17 @@
 //   sum[t][r] = fma(int, d[r] * scale[t], sum[t][r]), int = sum over the block (or its half) of (w - offset) * a;
 //   then, with minima, sum[t][r] = fma(m[r], scale[t] * (sum of a), sum[t][r]).
 
+/// The last steps of the formula, for the integer sums of a block (or its half) of m tokens.
+APUS_INLINE void V(add_scaled)(f32x16 *sum, int m, const i32x16 *dot, f32x16 d, const float *scale) {
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) sum[t] = V(fma)(V(to_float)(dot[t]), d * V(splat)(scale[t]), sum[t]);
+}
+
+APUS_INLINE void V(add_minima)(f32x16 *sum, int m, f32x16 minimum, const float *scaled_sum) {
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) sum[t] = V(fma)(minimum, V(splat)(scaled_sum[t]), sum[t]);
+}
+
 /// `acts` is a record of packed activations `width` tokens wide, from its token t0 on; m, groups, has_min and is_signed
 /// are constants.
 APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16 d[2], f32x16 minimum, int offset,
@@ -26,11 +37,14 @@ APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16
                 dot[t] = is_signed ? V(dot4_signed)(dot[t], w[s], a) : V(dot4)(dot[t], w[s], a);
             }
         }
-#pragma clang loop unroll(full)
-        for (int t = 0; t < m; t++) sum[t] = V(fma)(V(to_float)(dot[t]), d[g] * V(splat)(scale[t]), sum[t]);
+        V(add_scaled)(sum, m, dot, d[g], scale);
     }
-    if (has_min) {
-#pragma clang loop unroll(full)
-        for (int t = 0; t < m; t++) sum[t] = V(fma)(minimum, V(splat)(scaled_sum[t]), sum[t]);
-    }
+    if (has_min) V(add_minima)(sum, m, minimum, scaled_sum);
 }
+
+// How unpacked tiles are stored and multiplied: by rows, unless the instruction set has an order of its own.
+#ifndef APUS_UNPACKED
+#define APUS_UNPACKED "quants/unpacked_rows.inl.h"
+#endif
+#include APUS_UNPACKED
+#undef APUS_UNPACKED

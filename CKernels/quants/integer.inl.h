@@ -33,7 +33,7 @@ static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *
         f32x16 d[2] = {{0}, {0}}, minimum = {0};
         V(UNPACK_CODES)(tile + block * apus_plane_bytes(APUS_BITS), w);
         V(UNPACK_SCALES)(scales, block, d, &minimum);
-        for (size_t s = 0; s < 8; s++) __builtin_memcpy(values + (block * 8 + s) * 64, &w[s], 64);
+        V(put_values)(values + block * 512, w);
         for (size_t g = 0; g < APUS_GROUPS; g++) V(store)(all_scales + (block * APUS_GROUPS + g) * 16, d[g]);
         if (APUS_HAS_MIN) V(store)(minima + block * 16, minimum);
     }

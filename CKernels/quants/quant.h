@@ -31,7 +31,7 @@ static inline size_t apus_product_scratch_bytes(size_t cols) { return cols * 16 
 
 /// An unpacked tile, for products of more than APUS_DIRECT_TOKENS tokens.
 typedef struct apus_unpacked {
-    const uint8_t *values; ///< (cols / 32, 8, 16 rows, 4): step s of a block holds its columns 4 s … 4 s + 3
+    const uint8_t *values; ///< (cols / 32, 512) in the order of the instruction set: quants/unpacked_*.inl.h
     const float *scales;   ///< (cols / 32, groups, 16)
     const float *minima;   ///< (cols / 32, 16), or NULL
     int32_t offset;        ///< to take off every value

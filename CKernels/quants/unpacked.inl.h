@@ -7,13 +7,11 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t block = 0; block < cols / 32; block++) {
-        u8x64 w[8];
         f32x16 d[2] = {{0}, {0}}, minimum = {0};
-        for (size_t s = 0; s < 8; s++) w[s] = V(load_bytes)(tile->values + (block * 8 + s) * 64);
         for (size_t g = 0; g < (size_t)groups; g++) d[g] = V(load)(tile->scales + (block * (size_t)groups + g) * 16);
         if (has_min) minimum = V(load)(tile->minima + block * 16);
-        V(add_block)(sum, m, w, d, minimum, tile->offset, groups, has_min, is_signed,
-                     acts + block * APUS_Q8_RECORD * width, width, t0);
+        V(add_values)(sum, m, tile->values + block * 512, d, minimum, tile->offset, groups, has_min, is_signed,
+                      acts + block * APUS_Q8_RECORD * width, width, t0);
     }
     for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
 }
