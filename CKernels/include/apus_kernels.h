@@ -133,10 +133,11 @@ APUS_API size_t apus_acts_bytes(apus_act_format format, size_t tokens, size_t co
 /// for APUS_ACT_Q8.
 APUS_API void apus_acts_pack(apus_act_format format, void *dst, const float *src, size_t tokens, size_t cols);
 
-/// Where an op leaves its output for the products that follow: either pointer may be NULL.
+/// Where an op leaves its output for the products that follow: any pointer may be NULL.
 typedef struct apus_acts {
-    void *q8;  ///< packed APUS_ACT_Q8
-    void *f32; ///< packed APUS_ACT_F32
+    void *q8;      ///< packed APUS_ACT_Q8
+    void *f32;     ///< packed APUS_ACT_F32
+    void *q8_rest; ///< what q8 leaves of the values, quantized once more: for products that ask for it
 } apus_acts;
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -218,6 +219,7 @@ typedef struct apus_product {
     float *out;        ///< (tokens, ld)
     uint32_t ld;       ///< floats from token to token in out
     bool accumulate;   ///< out += instead of out =
+    bool fine;         ///< with quantized activations: multiply in.q8_rest too, and add; 14 bits instead of 7
 } apus_product;
 
 #define APUS_MAX_PRODUCTS 3

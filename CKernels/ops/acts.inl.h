@@ -1,7 +1,8 @@
 // Packing activations, per instruction set: the last part of every op whose output a matrix product reads.
 
 /// Quantizes 32 values and stores them as block `block` of a token: q = round(x * 127 / max |x|), ties to even.
-APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block, const float *x) {
+/// Leaves in `rest` what is missing: x - q * scale.
+APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block, const float *x, float *rest) {
     const f32x16 a = V(load)(x), b = V(load)(x + 16);
     // Bits of |x| compare as integers; a NaN is larger than everything and so becomes the scale.
     const i32x16 abs_a = (i32x16)a & 0x7fffffff, abs_b = (i32x16)b & 0x7fffffff;
@@ -12,7 +13,7 @@ APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block,
     const float scale = largest / 127.0f;
     // Below 1e-35 the quotient could overflow: such a block counts as zeros. So does one with a NaN or infinity, whose
     // scale then carries it on.
-    const float inverse = largest > 1e-35f && largest <= 3.4e38f ? 127.0f / largest : 0.0f;
+    const float inverse = largest > 1e-35f && largest < __builtin_inff() ? 127.0f / largest : 0.0f;
     // Adding 1.5 * 2^23 rounds to an integer, which stands in the low bits.
     const f32x16 magic = V(splat)(12582912.0f), factor = V(splat)(inverse);
     const i32x16 qa = (i32x16)(a * factor + magic) - (i32x16)magic, qb = (i32x16)(b * factor + magic) - (i32x16)magic;
@@ -29,6 +30,8 @@ APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block,
     int16_t *halves = (int16_t *)((float *)record + 10 * width) + 2 * lane;
     halves[0] = (int16_t)sum_a;
     halves[1] = (int16_t)sum_b;
+    V(store)(rest, V(fma)(V(to_float)(qa), V(splat)(-scale), a));
+    V(store)(rest + 16, V(fma)(V(to_float)(qb), V(splat)(-scale), b));
 }
 
 APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const float *x, size_t n) {
@@ -39,8 +42,12 @@ APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const 
 /// Stores columns [col, col + n) of a token in the forms that are wanted; col is a multiple of 32, n at most 32.
 APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, size_t token, size_t col, const float *x,
                              size_t n) {
-    if (out->q8 != NULL)
-        V(put_block_q8)(out->q8, apus_act_place_of(APUS_ACT_Q8, cols, token, tokens), col / APUS_ACT_BLOCK, x);
+    if (out->q8 != NULL) {
+        const apus_act_place place = apus_act_place_of(APUS_ACT_Q8, cols, token, tokens);
+        float rest[APUS_ACT_BLOCK];
+        V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, rest);
+        if (out->q8_rest != NULL) V(put_block_q8)(out->q8_rest, place, col / APUS_ACT_BLOCK, rest, rest);
+    }
     if (out->f32 != NULL)
         V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
 }

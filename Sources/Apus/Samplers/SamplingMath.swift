@@ -5,11 +5,11 @@
 /// `exp` of the C library differs in the last bit between libraries and versions, and a probability that differs in
 /// the last bit can move a draw to another token. This one is a fixed sequence of IEEE 754 single-precision operations
 /// without fused multiply-add (Swift never contracts), so its bits are the same everywhere.
-enum SamplingMath {
+package enum SamplingMath {
     /// e^x for x ≤ 0, within 2 units in the last place of the result; 0 below -87.3, where the result would not be a
     /// normal number any more, and for -infinity.
     @inline(__always)
-    static func expOfNonPositive(_ x: Float) -> Float {
+    package static func expOfNonPositive(_ x: Float) -> Float {
         // x = n·ln 2 + r with |r| ≤ ln 2 / 2. Adding 1.5·2^23 rounds to the nearest integer, without a call to libm
         // on machines that lack a rounding instruction. ln 2 is split in two so that n·high is exact (Cody and Waite).
         let clamped = max(x, -87.5)

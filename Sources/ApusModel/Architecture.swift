@@ -1,0 +1,88 @@
+public import ApusGGUF
+
+/// A family of decoders: reads the file's metadata into a `DecoderSpec`. One file in `Architectures/` and one line in
+/// `Architectures.all` each.
+public protocol Architecture: Sendable {
+    /// The values of `general.architecture` that it reads.
+    static var names: [String] { get }
+
+    /// Describes the model.
+    ///
+    /// - Parameters:
+    ///   - metadata: The file's.
+    ///   - name: The value of `general.architecture`, which prefixes the fields' names.
+    /// - Returns: The description, each number within the limits that the decoder relies on.
+    /// - Throws: `ApusError` that names the field, the value found and the value wanted.
+    static func spec(_ metadata: Metadata, name: String) throws(ApusError) -> DecoderSpec
+}
+
+/// The registry of architectures.
+public enum Architectures {
+    /// All that are supported.
+    public static let all: [any Architecture.Type] = [
+        Llama.self
+    ]
+
+    /// The names of all that are supported.
+    public static var names: [String] { all.flatMap { $0.names } }
+
+    /// Describes the model of a file.
+    ///
+    /// - Parameter metadata: The file's.
+    /// - Returns: The description by the architecture that the file names.
+    /// - Throws: `ApusError` with code `unsupported` for an unknown architecture, or what the architecture throws.
+    public static func spec(_ metadata: Metadata) throws(ApusError) -> DecoderSpec {
+        let name = try metadata.string("general.architecture")
+        guard let architecture = all.first(where: { $0.names.contains(name) }) else {
+            throw ApusError(
+                .unsupported,
+                "general.architecture is \(ApusError.quoted(name)), supported: \(names.joined(separator: ", "))")
+        }
+        return try architecture.spec(metadata, name: name)
+    }
+}
+
+extension DecoderSpec {
+    /// The most elements that one dimension may have: keeps every product of two in 64 bits and tiles in 32.
+    static let maxDimension = 1 << 24
+
+    /// Reads the fields that all architectures share.
+    ///
+    /// - Parameters:
+    ///   - metadata: The file's.
+    ///   - prefix: The architecture's name.
+    /// - Throws: `ApusError` that names the field, the value found and the value wanted.
+    public init(_ metadata: Metadata, prefix: String) throws(ApusError) {
+        let sizes = 1...Self.maxDimension
+        dim = try metadata.int("\(prefix).embedding_length", in: sizes)
+        layers = try metadata.int("\(prefix).block_count", in: 1...1024)
+        heads = try metadata.int("\(prefix).attention.head_count", in: 1...65536)
+        kvHeads = try metadata.optionalInt("\(prefix).attention.head_count_kv", in: 1...heads) ?? heads
+        guard heads.isMultiple(of: kvHeads) else {
+            throw ApusError(
+                .format, "\(prefix).attention.head_count_kv is \(kvHeads), wanted: a divisor of the \(heads) heads")
+        }
+        let headSizes = 1...4096
+        headDim = try metadata.optionalInt("\(prefix).attention.key_length", in: headSizes) ?? dim / heads
+        valueDim = try metadata.optionalInt("\(prefix).attention.value_length", in: headSizes) ?? headDim
+        guard headSizes.contains(headDim), headSizes.contains(valueDim) else {
+            throw ApusError(
+                .format,
+                "\(prefix).attention.head_count is \(heads) for an embedding_length of \(dim), wanted: heads of 1 to 4096")
+        }
+        hiddenDim = try metadata.int("\(prefix).feed_forward_length", in: sizes)
+        contextLength = try metadata.int("\(prefix).context_length", in: 1...Int(Int32.max))
+        let epsilon = try metadata.float("\(prefix).attention.layer_norm_rms_epsilon")
+        guard epsilon >= 0, epsilon < 1 else {
+            throw ApusError(
+                .format, "\(prefix).attention.layer_norm_rms_epsilon is \(epsilon), wanted: at least 0 and below 1")
+        }
+        normEpsilon = epsilon
+        rope = try RopeParameters(metadata, prefix: prefix, headDim: headDim, contextLength: contextLength)
+        attentionScale = 1 / Float(headDim).squareRoot()
+        let experts = try metadata.optionalInt("\(prefix).expert_count") ?? 0
+        guard experts == 0 else {
+            throw ApusError(.unsupported, "\(prefix).expert_count is \(experts), supported: 0 (no mixture of experts)")
+        }
+    }
+}

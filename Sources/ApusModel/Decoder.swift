@@ -1,0 +1,128 @@
+public import ApusGGUF
+internal import CKernels
+
+/// Runs a model: turns its spec into a plan of kernel calls, once, and runs the plan for each step.
+///
+/// A step computes some tokens of one or several sequences; a token's logits have the same bits whatever else the step
+/// computes. Not for several threads at once; the arithmetic runs on `ComputeThread`.
+public final class Decoder {
+    /// The tokens of one sequence in a step.
+    public struct Chunk {
+        /// The sequence that the tokens follow.
+        public let sequence: KVSequence
+        /// At least one token.
+        public let tokens: ArraySlice<Int32>
+        /// Which logits are wanted.
+        public let logits: Logits
+
+        /// Which logits of a chunk are wanted.
+        public enum Logits: Sendable, Hashable {
+            /// None.
+            case none
+            /// Those after the last token.
+            case last
+            /// Those after every token.
+            case all
+        }
+
+        /// A piece of a step.
+        ///
+        /// - Parameters:
+        ///   - sequence: The sequence that the tokens follow; once in a step.
+        ///   - tokens: At least one token.
+        ///   - logits: Which logits are wanted.
+        public init(_ sequence: KVSequence, tokens: ArraySlice<Int32>, logits: Logits) {
+            self.sequence = sequence
+            self.tokens = tokens
+            self.logits = logits
+        }
+    }
+
+    /// The model.
+    public let weights: DecoderWeights
+    /// Where the sequences' keys and values stand.
+    public let cache: KVCache
+    /// The most tokens that a step can have.
+    public let maxTokens: Int
+    /// The most positions that a sequence can have.
+    public let maxPositions: Int
+    /// How many threads the kernels run on; the results do not depend on it.
+    public let threads: Int
+
+    private let buffers: DecoderBuffers
+    private let plan: DecoderPlan
+
+    /// Plans steps and reserves their memory.
+    ///
+    /// - Parameters:
+    ///   - weights: The model.
+    ///   - cache: Where the sequences' keys and values stand.
+    ///   - maxTokens: The most tokens that a step can have.
+    ///   - maxPositions: The most positions that a sequence can have.
+    ///   - threads: How many threads the kernels run on.
+    /// - Throws: `ApusError` with code `outOfMemory`.
+    public init(
+        _ weights: DecoderWeights, cache: KVCache, maxTokens: Int, maxPositions: Int, threads: Int
+    ) throws(ApusError) {
+        self.weights = weights
+        self.cache = cache
+        self.maxTokens = maxTokens
+        self.maxPositions = maxPositions
+        self.threads = threads
+        let layout = try DecoderBuffers.Layout(weights, maxTokens: maxTokens, maxPositions: maxPositions)
+        buffers = try DecoderBuffers(layout)
+        plan = try DecoderPlan(weights, cache: cache, buffers: buffers, threads: threads)
+    }
+
+    /// Bytes that a decoder takes beside weights and cache, at the most.
+    ///
+    /// - Parameters:
+    ///   - weights: The model's spec and vocabulary.
+    ///   - maxTokens: The most tokens that a step can have.
+    ///   - maxPositions: The most positions that a sequence can have.
+    /// - Returns: Bytes of activations, attention's pieces and logits.
+    /// - Throws: `ApusError` with code `outOfMemory` when they cannot be counted.
+    public static func bufferBytes(
+        _ spec: DecoderSpec, vocabularySize: Int, maxTokens: Int, maxPositions: Int
+    ) throws(ApusError) -> Int {
+        try DecoderBuffers.Layout(
+            spec, vocabularySize: vocabularySize, maxTokens: maxTokens, maxPositions: maxPositions
+        ).arena.byteCount
+    }
+
+    /// Computes a step and appends its tokens to their sequences; on an error nothing is appended.
+    ///
+    /// - Parameters:
+    ///   - chunks: At most `maxTokens` tokens in all.
+    ///   - cancellation: Is looked at between the ops of the plan.
+    ///   - onLogits: Gets the index of each token in the step whose logits are wanted, in order, and the logits,
+    ///     (vocabularySize), which may be written to and last until the next call.
+    /// - Throws: `ApusError` with code `invalidArgument` for a token outside the vocabulary or too many of them,
+    ///   `contextFull`, `cancelled`, or what `onLogits` throws.
+    public func run(
+        _ chunks: [Chunk], cancellation: CancellationFlag? = nil,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Void
+    ) throws(ApusError) {
+        try buffers.stage(chunks, decoder: self)
+        let wanted = buffers.logitTokens
+        let rows = buffers.layout.logitRows
+        // The first rows' logits come with the step; the others are computed piece by piece from what it left.
+        var first = 0
+        var ops = plan.all
+        repeat {
+            let count = min(rows, wanted.count - first)
+            let finished = ComputeThread.shared.run {
+                wanted.withUnsafeBufferPointer { tokens in
+                    plan.run(
+                        ops, buffers: buffers, logitTokens: UnsafeBufferPointer(rebasing: tokens[first..<first + count]),
+                        cancellation: cancellation)
+                }
+            }
+            guard finished else { throw ApusError(.cancelled, "the computation was cancelled") }
+            for row in 0..<count { try onLogits(Int(wanted[first + row]), buffers.logits(row: row)) }
+            first += count
+            ops = plan.head
+        } while first < wanted.count
+        for chunk in chunks { chunk.sequence.advance(chunk.tokens.count) }
+    }
+}

@@ -1,0 +1,200 @@
+internal import ApusGGUF
+internal import CKernels
+
+/// The forward pass as a flat list of kernel calls, with every pointer and size resolved.
+struct DecoderPlan {
+    /// The whole step.
+    var all: UnsafeBufferPointer<apus_op> { UnsafeBufferPointer(ops.buffer) }
+    /// Only the last norm and the logits, of tokens that a whole step has computed before.
+    var head: UnsafeBufferPointer<apus_op> { UnsafeBufferPointer(rebasing: all[headStart...]) }
+
+    private let ops: OpList
+    private let headStart: Int
+    private let scratch: Pages
+    private let scratchBytes: Int
+    private let threads: Int
+
+    /// Owns the ops' memory.
+    private final class OpList {
+        let buffer: UnsafeMutableBufferPointer<apus_op>
+
+        init(_ ops: [apus_op]) {
+            buffer = .allocate(capacity: ops.count)
+            _ = buffer.initialize(from: ops)
+        }
+
+        deinit { buffer.deallocate() }
+    }
+
+    init(_ weights: DecoderWeights, cache: KVCache, buffers: DecoderBuffers, threads: Int) throws(ApusError) {
+        var forward = Forward(weights: weights, cache: cache, buffers: buffers)
+        forward.build()
+        ops = OpList(forward.ops)
+        headStart = forward.headStart
+        self.threads = threads
+        scratchBytes = apus_plan_scratch_bytes(ops.buffer.baseAddress, ops.buffer.count, buffers.layout.maxTokens)
+        let (bytes, overflow) = scratchBytes.multipliedReportingOverflow(by: threads)
+        guard !overflow else { throw ApusError(.outOfMemory, "no memory for the scratch of \(threads) threads") }
+        scratch = try Pages(byteCount: bytes, for: "the threads' scratch")
+    }
+
+    /// Runs ops on the staged step; false when it was cancelled.
+    func run(
+        _ ops: UnsafeBufferPointer<apus_op>, buffers: DecoderBuffers, logitTokens: UnsafeBufferPointer<Int32>,
+        cancellation: CancellationFlag?
+    ) -> Bool {
+        buffers.withStep(logitTokens: logitTokens, cancellation: cancellation) { step in
+            var plan = apus_plan(
+                ops: ops.baseAddress, n_ops: UInt32(ops.count), scratch: scratch.base, scratch_bytes: scratchBytes)
+            return apus_plan_run(&plan, &step, Int32(threads))
+        }
+    }
+}
+
+/// Emits the ops of the forward pass, top to bottom as the paper has it.
+///
+/// Values and logits are computed from finer activations: that costs 3 % of a layer's arithmetic and, where a token is
+/// computed alone, hardly any time in the head, and halves the divergence from exact arithmetic (ARCHITECTURE.md).
+private struct Forward {
+    let weights: DecoderWeights
+    let cache: KVCache
+    let buffers: DecoderBuffers
+    var ops: [apus_op] = []
+    var headStart = 0
+
+    private var spec: DecoderSpec { weights.spec }
+    private var layout: DecoderBuffers.Layout { buffers.layout }
+    private var residual: UnsafeMutablePointer<Float> { buffers.floats(layout.residual) }
+    private var rotation: UnsafeMutablePointer<Float> { buffers.floats(layout.rotation) }
+
+    init(weights: DecoderWeights, cache: KVCache, buffers: DecoderBuffers) {
+        self.weights = weights
+        self.cache = cache
+        self.buffers = buffers
+    }
+
+    mutating func build() {
+        embed()
+        rotationTable()
+        for index in weights.layers.indices {
+            attention(weights.layers[index], kv: cache.layer(index))
+            feedForward(weights.layers[index])
+        }
+        headStart = ops.count
+        logits()
+    }
+
+    private mutating func embed() {
+        ops.append(makeOp(APUS_OP_embed) {
+            $0.embed = apus_embed(table: packed(weights.embedding), x: residual, scale: 1)
+        })
+    }
+
+    private mutating func rotationTable() {
+        let frequencies = weights.inverseFrequencies
+        ops.append(makeOp(APUS_OP_rope_table) {
+            $0.rope_table = apus_rope_table(
+                inv_freq: UnsafePointer(frequencies.baseAddress), cos_sin: rotation, n_pairs: UInt32(frequencies.count),
+                magnitude: Float(spec.rope.magnitude))
+        })
+    }
+
+    /// x += Wo · attention(rope(Wq n), rope(Wk n), Wv n) with n = rmsNorm(x)
+    private mutating func attention(_ layer: DecoderWeights.Layer, kv: apus_kv) {
+        let (q, k, v) = (
+            buffers.floats(layout.query), buffers.floats(layout.key), buffers.floats(layout.value)
+        )
+        let inputs = [layer.query, layer.key, layer.value]
+        let normed = norm(layer.attentionNorm, for: inputs.map(\.matrix), fine: layer.value.matrix)
+        multiply(
+            normed,
+            [product(layer.query, into: q), product(layer.key, into: k), product(layer.value, into: v, fine: true)])
+
+        ops.append(makeOp(APUS_OP_rope_kv) {
+            $0.rope_kv = apus_rope_kv(
+                q: q, k: k, v: v, cos_sin: rotation, q_norm: nil, k_norm: nil, kv: kv, n_heads: UInt32(spec.heads),
+                n_pairs: UInt32(spec.rope.dimensions / 2),
+                layout: spec.ropeLayout == .pairs ? APUS_ROPE_PAIRS : APUS_ROPE_HALVES, norm_eps: spec.normEpsilon)
+        })
+
+        let attention = apus_attention(
+            q: q, kv: kv, partial: buffers.floats(layout.partial), n_heads: UInt32(spec.heads), window: 0,
+            scale: spec.attentionScale)
+        ops.append(makeOp(APUS_OP_attention) { $0.attention = attention })
+        let heads = buffers.acts(layout.heads, for: [layer.attentionOutput.matrix])
+        ops.append(makeOp(APUS_OP_attention_merge) {
+            $0.attention_merge = apus_attention_merge(attention: attention, out: heads)
+        })
+        multiply(heads, [product(layer.attentionOutput, into: residual, accumulate: true)])
+    }
+
+    /// x += Wdown · (activation(Wgate n) * (Wup n)) with n = rmsNorm(x)
+    private mutating func feedForward(_ layer: DecoderWeights.Layer) {
+        let normed = norm(layer.feedForwardNorm, for: [layer.gate.matrix, layer.up.matrix])
+        let inner = buffers.acts(layout.inner, for: [layer.down.matrix])
+        ops.append(makeOp(APUS_OP_glu) {
+            $0.glu = apus_glu(
+                in: normed, gate: packed(layer.gate.matrix), up: packed(layer.up.matrix),
+                gate_bias: bias(layer.gate), up_bias: bias(layer.up), out: inner,
+                activation: spec.activation == .silu ? APUS_SILU : APUS_GELU_TANH)
+        })
+        multiply(inner, [product(layer.down, into: residual, accumulate: true)])
+    }
+
+    private mutating func logits() {
+        let normed = buffers.acts(layout.headNormed, for: [weights.output], fine: weights.output)
+        ops.append(makeOp(APUS_OP_rmsnorm) {
+            $0.rmsnorm = rmsNorm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
+        })
+        let output = DecoderWeights.Linear(matrix: weights.output, bias: nil)
+        multiply(normed, [product(output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
+    }
+
+    /// n = rmsNorm(x), packed for the matrices that read it.
+    private mutating func norm(_ weight: Vector, for matrices: [Matrix], fine: Matrix? = nil) -> apus_acts {
+        let normed = buffers.acts(layout.normed, for: matrices, fine: fine)
+        ops.append(makeOp(APUS_OP_rmsnorm) { $0.rmsnorm = rmsNorm(weight, out: normed, rows: APUS_ROWS_TOKENS) })
+        return normed
+    }
+
+    private func rmsNorm(_ weight: Vector, out: apus_acts, rows: apus_rows) -> apus_rmsnorm {
+        apus_rmsnorm(
+            x: residual, delta: nil, post_weight: nil, weight: weights.pages.floats(weight), out: out,
+            dim: UInt32(spec.dim), eps: spec.normEpsilon, rows: rows)
+    }
+
+    private mutating func multiply(
+        _ input: apus_acts, _ products: [apus_product], rows: apus_rows = APUS_ROWS_TOKENS
+    ) {
+        ops.append(makeOp(APUS_OP_matmul) {
+            $0.matmul.in = input
+            $0.matmul.rows = rows
+            $0.matmul.n_products = UInt32(products.count)
+            withUnsafeMutableBytes(of: &$0.matmul.products) { bytes in
+                _ = bytes.bindMemory(to: apus_product.self).update(fromContentsOf: products)
+            }
+        })
+    }
+
+    private func product(
+        _ linear: DecoderWeights.Linear, into out: UnsafeMutablePointer<Float>, accumulate: Bool = false,
+        fine: Bool = false
+    ) -> apus_product {
+        apus_product(
+            weights: packed(linear.matrix), bias: bias(linear), out: out, ld: UInt32(linear.matrix.rows),
+            accumulate: accumulate, fine: fine)
+    }
+
+    private func packed(_ matrix: Matrix) -> apus_weights { weights.pages.weights(matrix) }
+
+    private func bias(_ linear: DecoderWeights.Linear) -> UnsafePointer<Float>? {
+        linear.bias.map { UnsafePointer(weights.pages.floats($0)) }
+    }
+}
+
+private func makeOp(_ kind: apus_op_kind, _ fill: (inout apus_op) -> Void) -> apus_op {
+    var op = apus_op()
+    op.kind = kind
+    fill(&op)
+    return op
+}

@@ -1,0 +1,47 @@
+/// Everything that differs between decoders, as data: an architecture fills it in, one decoder reads it.
+///
+/// Numbers are counts of elements. Tensors of layer `i` are called `blk.i.…` in every architecture.
+public struct DecoderSpec: Sendable {
+    /// Width of the residual stream.
+    public var dim: Int
+    /// Number of layers.
+    public var layers: Int
+    /// Query heads.
+    public var heads: Int
+    /// Key and value heads; a divisor of `heads`.
+    public var kvHeads: Int
+    /// Dimensions of a query or key head.
+    public var headDim: Int
+    /// Dimensions of a value head.
+    public var valueDim: Int
+    /// Width of the feed-forward's inner layer.
+    public var hiddenDim: Int
+    /// Positions that the model was trained for.
+    public var contextLength: Int
+    /// Added to the mean square in every RMSNorm.
+    public var normEpsilon: Float
+    /// How queries and keys are rotated.
+    public var rope: RopeParameters
+    /// How the rotated dimensions pair up.
+    public var ropeLayout = RopeLayout.pairs
+    /// Factor of the scores: 1 / sqrt(headDim) unless the architecture says otherwise.
+    public var attentionScale: Float
+    /// The feed-forward's activation.
+    public var activation = Activation.silu
+
+    /// How the rotated dimensions pair up.
+    public enum RopeLayout: Sendable, Hashable {
+        /// Dimension 2i turns with 2i + 1.
+        case pairs
+        /// Dimension i turns with i + half of the rotated dimensions.
+        case halves
+    }
+
+    /// The activation of a gated feed-forward.
+    public enum Activation: Sendable, Hashable {
+        /// x / (1 + exp(-x))
+        case silu
+        /// The tanh form of GELU.
+        case geluTanh
+    }
+}

@@ -1,0 +1,145 @@
+public import ApusGGUF
+internal import CKernels
+
+/// The paged KV cache that all sequences of an engine share: blocks of 64 positions with reference counts.
+///
+/// Memory is taken from the system as pages are first written. Not for several threads at once.
+public final class KVCache {
+    /// Positions in a page.
+    public static let pagePositions = Int(APUS_PAGE)
+
+    /// Bytes of a page: keys and values, f16, of all layers.
+    public let pageBytes: Int
+    /// How many pages there are.
+    public let pageCount: Int
+    /// Pages that no sequence holds.
+    public var freePageCount: Int { freePages.count + pageCount - firstUnused }
+
+    private let spec: DecoderSpec
+    private let pages: Pages
+    private var freePages: [Int32] = []
+    private var firstUnused = 0
+    private var references: [Int32] = []
+
+    /// Reserves a cache.
+    ///
+    /// - Parameters:
+    ///   - spec: The model that it is for.
+    ///   - positions: How many positions it holds, in all sequences together; rounded up to whole pages.
+    /// - Throws: `ApusError` with code `outOfMemory`.
+    public init(_ spec: DecoderSpec, positions: Int) throws(ApusError) {
+        self.spec = spec
+        pageBytes = Self.pageBytes(spec)
+        pageCount = (max(1, positions) - 1) / Self.pagePositions + 1
+        let (bytes, overflow) = pageBytes.multipliedReportingOverflow(by: pageCount)
+        guard !overflow, pageCount <= Int(Int32.max) else {
+            throw ApusError(.outOfMemory, "no memory for a KV cache of \(positions) positions")
+        }
+        pages = try Pages(byteCount: bytes, for: "a KV cache of \(positions) positions")
+    }
+
+    /// Bytes of a page.
+    ///
+    /// - Parameter spec: The model.
+    /// - Returns: Bytes of the keys and values, f16, of 64 positions in all layers.
+    public static func pageBytes(_ spec: DecoderSpec) -> Int { spec.layers * layerElements(spec) * 2 }
+
+    /// Elements of one layer in a page.
+    private static func layerElements(_ spec: DecoderSpec) -> Int {
+        spec.kvHeads * pagePositions * (spec.headDim + valueStride(spec))
+    }
+
+    private static func valueStride(_ spec: DecoderSpec) -> Int { (spec.valueDim + 15) / 16 * 16 }
+
+    /// The kernels' view of a layer.
+    func layer(_ index: Int) -> apus_kv {
+        let keys = pages.base.assumingMemoryBound(to: UInt16.self) + index * Self.layerElements(spec)
+        return apus_kv(
+            k: keys, v: keys + spec.kvHeads * Self.pagePositions * spec.headDim, page_stride: pageBytes / 2,
+            n_kv_heads: UInt32(spec.kvHeads), k_dim: UInt32(spec.headDim), v_dim: UInt32(spec.valueDim),
+            v_stride: UInt32(Self.valueStride(spec)))
+    }
+
+    fileprivate func allocate() throws(ApusError) -> Int32 {
+        if let page = freePages.popLast() {
+            references[Int(page)] = 1
+            return page
+        }
+        guard firstUnused < pageCount else {
+            throw ApusError(.contextFull, "the KV cache of \(pageCount * Self.pagePositions) positions is full")
+        }
+        references.append(1)
+        firstUnused += 1
+        return Int32(firstUnused - 1)
+    }
+
+    fileprivate func retain(_ page: Int32) { references[Int(page)] += 1 }
+
+    fileprivate func release(_ page: Int32) {
+        references[Int(page)] -= 1
+        if references[Int(page)] == 0 { freePages.append(page) }
+    }
+
+    /// A page with the same contents that nobody else holds; the reference to `page` is given up for it.
+    fileprivate func makeUnique(_ page: Int32) throws(ApusError) -> Int32 {
+        if references[Int(page)] == 1 { return page }
+        let copy = try allocate()
+        (pages.base + Int(copy) * pageBytes).copyMemory(from: pages.base + Int(page) * pageBytes, byteCount: pageBytes)
+        release(page)
+        return copy
+    }
+}
+
+/// One sequence of tokens in a cache: which pages hold its positions. Not for several threads at once.
+public final class KVSequence {
+    /// How many positions are filled.
+    public private(set) var length = 0
+
+    let cache: KVCache
+    private(set) var pages: [Int32] = []
+
+    /// An empty sequence.
+    ///
+    /// - Parameter cache: Where its keys and values go.
+    public init(_ cache: KVCache) { self.cache = cache }
+
+    deinit { for page in pages { cache.release(page) } }
+
+    /// A sequence that begins with the same tokens and shares their pages.
+    ///
+    /// - Parameter length: How many of the tokens; all when nil.
+    /// - Returns: The new sequence. Each copies a shared page before it writes to it.
+    public func fork(length: Int? = nil) -> KVSequence {
+        let copy = KVSequence(cache)
+        copy.length = min(max(0, length ?? self.length), self.length)
+        copy.pages = Array(pages.prefix((copy.length + KVCache.pagePositions - 1) / KVCache.pagePositions))
+        for page in copy.pages { cache.retain(page) }
+        return copy
+    }
+
+    /// Drops tokens from the end.
+    ///
+    /// - Parameter length: How many to keep; nothing happens when it is no less than there are.
+    public func truncate(to length: Int) {
+        guard length < self.length else { return }
+        self.length = max(0, length)
+        let kept = (self.length + KVCache.pagePositions - 1) / KVCache.pagePositions
+        while pages.count > kept { cache.release(pages.removeLast()) }
+    }
+
+    /// Makes sure that the next `count` positions have pages that only this sequence writes to.
+    func reserve(_ count: Int) throws(ApusError) {
+        let first = length / KVCache.pagePositions
+        let end = (length + count + KVCache.pagePositions - 1) / KVCache.pagePositions
+        for index in first..<max(first, end) {
+            if index < pages.count {
+                pages[index] = try cache.makeUnique(pages[index])
+            } else {
+                pages.append(try cache.allocate())
+            }
+        }
+    }
+
+    /// Counts positions that a step has written.
+    func advance(_ count: Int) { length += count }
+}

@@ -1,0 +1,113 @@
+internal import ApusGGUF
+internal import CKernels
+
+/// A matrix that a decoder multiplies with, (rows, cols): where its packed tiles stand in the model's memory.
+struct Matrix: Sendable {
+    // Safe to share: descriptors of weight types are constants.
+    nonisolated(unsafe) let quant: OpaquePointer
+    let rows: Int
+    let cols: Int
+    let offset: Int
+}
+
+/// A vector of f32 in the model's memory.
+struct Vector: Sendable {
+    let count: Int
+    let offset: Int
+}
+
+/// Checks every tensor that a decoder wants, once, before anything is allocated: name, shape and type.
+struct WeightPlan {
+    /// A tensor to load.
+    struct Entry {
+        let tensor: TensorInfo
+        let target: Target
+    }
+
+    enum Target {
+        case matrix(Matrix)
+        case vector(Vector, quant: OpaquePointer)
+    }
+
+    let file: GGUFFile
+    private(set) var entries: [Entry] = []
+    private(set) var layout = ArenaLayout()
+
+    init(file: GGUFFile) { self.file = file }
+
+    /// Wants a matrix, (rows, cols).
+    mutating func matrix(_ name: String, rows: Int, cols: Int) throws(ApusError) -> Matrix {
+        guard let matrix = try optionalMatrix(name, rows: rows, cols: cols) else {
+            throw missing(name, shape: [cols, rows])
+        }
+        return matrix
+    }
+
+    /// Wants a matrix, (rows, cols), that the file may lack.
+    mutating func optionalMatrix(_ name: String, rows: Int, cols: Int) throws(ApusError) -> Matrix? {
+        guard let tensor = file.tensor(named: name) else { return nil }
+        let quant = try check(tensor, shape: [cols, rows])
+        let bytes = apus_weights_bytes(quant, rows, cols)
+        let matrix = Matrix(quant: quant, rows: rows, cols: cols, offset: try layout.add(bytes))
+        entries.append(Entry(tensor: tensor, target: .matrix(matrix)))
+        return matrix
+    }
+
+    /// Wants a vector of float type.
+    mutating func vector(_ name: String, count: Int) throws(ApusError) -> Vector {
+        guard let vector = try optionalVector(name, count: count) else { throw missing(name, shape: [count]) }
+        return vector
+    }
+
+    /// Wants a vector of float type that the file may lack.
+    mutating func optionalVector(_ name: String, count: Int) throws(ApusError) -> Vector? {
+        guard let tensor = file.tensor(named: name) else { return nil }
+        let quant = try check(tensor, shape: [count])
+        guard apus_quant_act_format(quant) == APUS_ACT_F32 else {
+            throw ApusError(.unsupported, "\(describe(tensor)) has type \(tensor.type), wanted: F32, F16 or BF16")
+        }
+        let vector = Vector(count: count, offset: try layout.add(count * MemoryLayout<Float>.stride))
+        entries.append(Entry(tensor: tensor, target: .vector(vector, quant: quant)))
+        return vector
+    }
+
+    /// The tensor's weight type, if shape and type are right.
+    private func check(_ tensor: TensorInfo, shape: [Int]) throws(ApusError) -> OpaquePointer {
+        // Trailing dimensions of 1 do not count.
+        let found = tensor.shape.count > shape.count && tensor.shape.dropFirst(shape.count).allSatisfy { $0 == 1 }
+            ? Array(tensor.shape.prefix(shape.count)) : tensor.shape
+        guard found == shape else {
+            throw ApusError(.format, "\(describe(tensor)) has shape \(tensor.shape), wanted: \(shape)")
+        }
+        guard let quant = apus_quant_find(tensor.type.rawValue) else {
+            throw ApusError(
+                .unsupported,
+                "\(describe(tensor)) has type \(tensor.type), supported: \(WeightTypes.names.joined(separator: ", "))")
+        }
+        return quant
+    }
+
+    private func describe(_ tensor: TensorInfo) -> String {
+        "\(file.paths[tensor.fileIndex]): tensor \(ApusError.quoted(tensor.name))"
+    }
+
+    private func missing(_ name: String, shape: [Int]) -> ApusError {
+        ApusError(.format, "\(file.paths[0]): tensor \(ApusError.quoted(name)) is missing, wanted: shape \(shape)")
+    }
+}
+
+/// The weight types that the kernels support.
+public enum WeightTypes {
+    /// Their names, in the order of the kernels' registry.
+    public static var names: [String] {
+        var names: [String] = []
+        while let quant = apus_quant_at(names.count) { names.append(String(cString: apus_quant_name(quant))) }
+        return names
+    }
+
+    /// Whether tensors of a type can be computed with.
+    ///
+    /// - Parameter ggmlType: The type's number in the file.
+    /// - Returns: True when it is in the registry.
+    public static func isSupported(_ ggmlType: UInt32) -> Bool { apus_quant_find(ggmlType) != nil }
+}
