@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGUFEndian, GGUFReader, GGUFWriter
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType as V
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+from gguf.constants import GGUFValueType as V
 
 FLOAT_BITS = {V.FLOAT32: ("<f", "<I"), V.FLOAT64: ("<d", "<Q")}
 
@@ -46,16 +47,34 @@ def tensor_line(name: str, kind: GGMLQuantizationType, shape, data: bytes) -> st
 
 
 SCALARS = [
-    ("u8", V.UINT8, 255), ("i8", V.INT8, -128), ("u16", V.UINT16, 65535), ("i16", V.INT16, -32768),
-    ("u32", V.UINT32, 2**32 - 1), ("i32", V.INT32, -(2**31)), ("f32", V.FLOAT32, 1e-5), ("yes", V.BOOL, True),
-    ("no", V.BOOL, False), ("text", V.STRING, "Grüße, 世界 🦙\n\"quoted\""), ("empty", V.STRING, ""),
-    ("u64", V.UINT64, 2**64 - 1), ("i64", V.INT64, -(2**63)), ("f64", V.FLOAT64, 0.1),
+    ("u8", V.UINT8, 255),
+    ("i8", V.INT8, -128),
+    ("u16", V.UINT16, 65535),
+    ("i16", V.INT16, -32768),
+    ("u32", V.UINT32, 2**32 - 1),
+    ("i32", V.INT32, -(2**31)),
+    ("f32", V.FLOAT32, 1e-5),
+    ("yes", V.BOOL, True),
+    ("no", V.BOOL, False),
+    ("text", V.STRING, 'Grüße, 世界 🦙\n"quoted"'),
+    ("empty", V.STRING, ""),
+    ("u64", V.UINT64, 2**64 - 1),
+    ("i64", V.INT64, -(2**63)),
+    ("f64", V.FLOAT64, 0.1),
 ]
 ARRAYS = [
-    (V.UINT8, [0, 1, 255]), (V.INT8, [-128, 0, 127]), (V.UINT16, [0, 65535]), (V.INT16, [-32768, 32767]),
-    (V.UINT32, [0, 2**32 - 1]), (V.INT32, [-(2**31), 2**31 - 1]), (V.FLOAT32, [0.5, -1e30, 3.0]),
-    (V.BOOL, [True, False, True]), (V.STRING, ["", "a", "Ġthe", "🦙" * 40]), (V.UINT64, [0, 2**64 - 1]),
-    (V.INT64, [-(2**63), 2**63 - 1]), (V.FLOAT64, [0.1, -2.5]),
+    (V.UINT8, [0, 1, 255]),
+    (V.INT8, [-128, 0, 127]),
+    (V.UINT16, [0, 65535]),
+    (V.INT16, [-32768, 32767]),
+    (V.UINT32, [0, 2**32 - 1]),
+    (V.INT32, [-(2**31), 2**31 - 1]),
+    (V.FLOAT32, [0.5, -1e30, 3.0]),
+    (V.BOOL, [True, False, True]),
+    (V.STRING, ["", "a", "Ġthe", "🦙" * 40]),
+    (V.UINT64, [0, 2**64 - 1]),
+    (V.INT64, [-(2**63), 2**63 - 1]),
+    (V.FLOAT64, [0.1, -2.5]),
 ]
 
 
