@@ -78,11 +78,7 @@ def generate(binary, model, prompt, tokens, threads):
     """Generates greedily, past any end of text; rates are in tokens per second."""
     command = [binary, "run", "-m", model, "-f", "/dev/stdin", "-n", tokens, "-t", threads, "--temp", 0]
     timings = json.loads(checked([*command, "--raw", "--ignore-eos", "--json"], prompt).output)["timings"]
-    return Generation(
-        timings["prompt_tokens"],
-        timings["prompt_tokens"] / timings["prompt_seconds"],
-        timings["generated_tokens"] / timings["generation_seconds"] if timings["generation_seconds"] else 0.0,
-    )
+    return Generation(timings["prompt_tokens"], timings["prompt_per_second"], timings["generated_per_second"])
 
 
 def count_tokens(binary, model, text):

@@ -24,8 +24,8 @@ METRICS = ("prefill", "decode")
 def apus_round(binary, model, prompt, decode, threads):
     """Tokens per second of {prefill, decode} and the exact prompt length."""
     long = apus.generate(binary, model, prompt, 1, threads)
-    # As llama-bench measures it: from an (almost) empty context.
-    short = apus.generate(binary, model, "The", decode, threads)
+    # As llama-bench measures it: from an (almost) empty context. The first token comes with the prompt: one more.
+    short = apus.generate(binary, model, "The", decode + 1, threads)
     return {"prefill": long.prefill_rate, "decode": short.decode_rate}, long.prompt_tokens
 
 

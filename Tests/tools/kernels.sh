@@ -34,4 +34,12 @@ if ! { cmake -S . -B "$build" "-DCMAKE_C_COMPILER=$compiler" "$@" && cmake --bui
     exit 1
 fi
 grep -E 'warning:' "$log" || true
+# What Python's gguf decodes the blocks of every weight type to, for test_quants.
+vectors=$PWD/.cache/quant-vectors
+if [ -z "$(find "$vectors/done" -newer Tests/Reference/quant_vectors.py -newer Tests/Reference/block_types.py 2>/dev/null)" ]
+then
+    .venv/bin/python -B Tests/Reference/quant_vectors.py "$vectors"
+    touch "$vectors/done"
+fi
+export APUS_QUANT_VECTORS="$vectors"
 ctest --test-dir "$build" --output-on-failure --no-tests=error
