@@ -17,7 +17,7 @@ enum ModelLocator {
         let quoted = ApusError.quoted(argument)
         guard let folder = modelFolder() else {
             throw ApusError(
-                .io, "\(quoted): no such file, and there is no model folder (APUS_MODELS or ./models) to look for a name")
+                .io, "\(quoted): no such file, and no model folder (APUS_MODELS or ./models) to look for the name in")
         }
         let names = modelNames(in: folder)
         let wanted = argument.lowercased()

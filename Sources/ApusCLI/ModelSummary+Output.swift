@@ -26,7 +26,8 @@ extension ModelSummary {
         }
         for share in types {
             let mark = share.isSupported ? "" : ", not supported"
-            add("type \(share.type)", "\(share.tensors) \(share.tensors == 1 ? "tensor" : "tensors"), \(byteCount(share.bytes))\(mark)")
+            let tensors = share.tensors == 1 ? "1 tensor" : "\(share.tensors) tensors"
+            add("type \(share.type)", "\(tensors), \(byteCount(share.bytes))\(mark)")
         }
         add("tokenizer", tokenizerText)
         add("chat template", chatTemplateBytes.map { "\($0) bytes" } ?? "none")

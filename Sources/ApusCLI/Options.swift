@@ -131,7 +131,7 @@ struct SamplingFlags: ParsableArguments {
 
     @Option(
         name: .customLong("samplers"), parsing: .unconditional,
-        help: "The samplers in their order, separated by ; or ,: \(SamplingOptions.samplerNames.joined(separator: ";")).")
+        help: "The samplers in their order; the default is \(SamplingOptions.samplerNames.joined(separator: ";")).")
     var samplers: String?
 
     func validate() throws {

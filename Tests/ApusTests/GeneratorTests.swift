@@ -1,8 +1,9 @@
 import ApusGGUF
+import ApusModel
 import ApusTokenizer
 import Testing
 
-@testable import Apus
+import Apus
 
 /// A tokenizer whose tokens are bytes (0 ..< 256), with an end token (256) and two longer tokens.
 private struct ByteTokenizer: Tokenizer {

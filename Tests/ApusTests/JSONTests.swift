@@ -2,7 +2,7 @@ import ApusGGUF
 import Foundation
 import Testing
 
-@testable import Apus
+import Apus
 
 @Suite("JSON")
 struct JSONTests {

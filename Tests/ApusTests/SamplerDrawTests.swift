@@ -1,7 +1,7 @@
 import ApusGGUF
 import Testing
 
-@testable import Apus
+import Apus
 
 @Suite("Drawing tokens")
 struct SamplerDrawTests {

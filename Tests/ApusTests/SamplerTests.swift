@@ -2,7 +2,7 @@ import ApusGGUF
 import Foundation
 import Testing
 
-@testable import Apus
+import Apus
 
 @Suite("Samplers against a naive computation")
 struct SamplerTests {
