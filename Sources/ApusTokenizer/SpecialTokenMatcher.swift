@@ -5,7 +5,8 @@ import ApusGGUF
 /// A set of token texts, searched for the longest that begins at a place.
 ///
 /// The texts are sorted, so that those with a common beginning are neighbours: every byte of the text narrows the
-/// interval of candidates, from one of 256 that the first byte gives.
+/// interval of candidates, from one of 256 that the first byte gives. It is narrowed from its ends inwards in steps that
+/// double, so that texts with a long common beginning cost little at each byte.
 struct SpecialTokenMatcher: Sendable {
     /// Longer texts are not matched, which bounds the work at each place of a text. Published marks are below 64 bytes.
     static let longest = 256
@@ -13,6 +14,8 @@ struct SpecialTokenMatcher: Sendable {
     private let tokens: GGUFStringArray
     /// Ids in the order of their texts.
     private let ids: [Int32]
+    /// Where their texts lie.
+    private let ranges: [TextRange]
     /// Where in `ids` the texts with each first byte begin, and one entry more.
     private let starts: [Int32]
 
@@ -35,6 +38,7 @@ struct SpecialTokenMatcher: Sendable {
         }
         for byte in 1...256 { starts[byte] += starts[byte - 1] }
         self.ids = ids
+        self.ranges = ids.map { TextRange(tokens, Int($0)) }
         self.starts = starts
     }
 
@@ -61,33 +65,40 @@ struct SpecialTokenMatcher: Sendable {
         in text: UnsafeBufferPointer<UInt8>, at offset: Int, _ candidates: Range<Int>
     ) -> (id: Int32, range: Range<Int>)? {
         tokens.withUnsafeBytes { blob in
-            var (low, high) = (candidates.lowerBound, candidates.upperBound)
-            var best: (id: Int32, range: Range<Int>)?
-            var depth = 1
-            while low < high {
-                if tokens.byteCount(at: Int(ids[low])) == depth {
-                    best = (ids[low], offset..<offset + depth)
-                    // Texts that occur twice: the first id counts.
-                    while low < high, tokens.byteCount(at: Int(ids[low])) == depth { low += 1 }
-                }
-                if offset + depth == text.count { break }
-                let byte = text[offset + depth]
-                func partition(_ belongs: (UInt8) -> Bool) -> Int {
-                    var (first, last) = (low, high)
-                    while first < last {
-                        let middle = (first + last) / 2
-                        if belongs(blob[tokens.range(at: Int(ids[middle])).lowerBound + depth]) {
-                            last = middle
-                        } else {
-                            first = middle + 1
-                        }
+            ranges.withUnsafeBufferPointer { ranges in
+                var (low, high) = (candidates.lowerBound, candidates.upperBound)
+                var best: (id: Int32, range: Range<Int>)?
+                var depth = 1
+                while low < high {
+                    if Int(ranges[low].count) == depth {
+                        best = (ids[low], offset..<offset + depth)
+                        // Texts that occur twice: the first id counts.
+                        while low < high, Int(ranges[low].count) == depth { low += 1 }
                     }
-                    return first
+                    if low == high || offset + depth == text.count { break }
+                    let wanted = text[offset + depth]
+                    func byte(_ index: Int) -> UInt8 { blob[Int(ranges[index].start) + depth] }
+                    var step = 1
+                    while low + step <= high, byte(low + step - 1) < wanted { step *= 2 }
+                    low = partition(low + step / 2, min(low + step - 1, high)) { byte($0) >= wanted }
+                    step = 1
+                    while high - step >= low, byte(high - step) > wanted { step *= 2 }
+                    high = partition(max(high - step + 1, low), high - step / 2) { byte($0) > wanted }
+                    depth += 1
                 }
-                (low, high) = (partition { $0 >= byte }, partition { $0 > byte })
-                depth += 1
+                return best
             }
-            return best
         }
+    }
+
+    /// The first index in `low..<high` that belongs, or `high`; all that belong come after all that do not.
+    @inline(__always)
+    private func partition(_ low: Int, _ high: Int, _ belongs: (Int) -> Bool) -> Int {
+        var (first, last) = (low, high)
+        while first < last {
+            let middle = (first + last) / 2
+            if belongs(middle) { last = middle } else { first = middle + 1 }
+        }
+        return first
     }
 }

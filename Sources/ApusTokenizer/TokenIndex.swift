@@ -23,6 +23,24 @@ struct TextHash {
     var value: UInt32 { UInt32(truncatingIfNeeded: (state &* 0x9E37_79B9_7F4A_7C15) >> 32) }
 }
 
+/// The place of a text in the memory of the tokens, which is below 4 GB.
+struct TextRange: Sendable {
+    let start: UInt32
+    let count: UInt32
+
+    init(_ tokens: GGUFStringArray, _ index: Int) {
+        let range = tokens.range(at: index)
+        start = UInt32(range.lowerBound)
+        count = UInt32(range.count)
+    }
+
+    /// The bytes of the text.
+    @inline(__always)
+    func bytes(_ blob: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: blob[Int(start)..<Int(start) + Int(count)])
+    }
+}
+
 /// A hash table with open addressing from texts to ids; of tokens with the same text it holds the first.
 struct TokenIndex: Sendable {
     /// The hash in the upper half, id + 1 in the lower; 0 is free. At most two thirds are taken.
@@ -32,25 +50,11 @@ struct TokenIndex: Sendable {
     /// The second of the first two tokens with the same text, if there are such.
     let firstDuplicate: Int32?
 
-    /// The place of a text; the memory of the tokens is below 4 GB.
-    fileprivate struct TextRange: Sendable {
-        let start: UInt32
-        let count: UInt32
-
-        @inline(__always)
-        func bytes(_ blob: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-            UnsafeRawBufferPointer(rebasing: blob[Int(start)..<Int(start) + Int(count)])
-        }
-    }
-
     /// Makes the table.
     ///
     /// - Complexity: O(n) in the bytes of all tokens.
     init(_ tokens: GGUFStringArray) {
-        let ranges = tokens.indices.map { id in
-            let range = tokens.range(at: id)
-            return TextRange(start: UInt32(range.lowerBound), count: UInt32(range.count))
-        }
+        let ranges = tokens.indices.map { TextRange(tokens, $0) }
         var slots = [UInt64](repeating: 0, count: tableCapacity(for: tokens.count))
         var firstDuplicate: Int32?
         slots.withUnsafeMutableBufferPointer { slots in

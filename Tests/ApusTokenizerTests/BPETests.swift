@@ -102,6 +102,33 @@ struct BPETests {
         #expect(!tokenizer.isSpecial(260))
     }
 
+    /// Random marks with common beginnings in random texts, against the definition: leftmost, then longest.
+    @Test(arguments: 0..<20)
+    func specialTokensAsDefined(seed: UInt64) throws {
+        var generator = Generator(seed: seed)
+        func random(_ lengths: ClosedRange<Int>) -> String {
+            let count = Int.random(in: lengths, using: &generator)
+            return String((0..<count).map { _ in "<<<ab>é".randomElement(using: &generator) ?? "<" })
+        }
+        var vocabulary = Synthetic()
+        for _ in 0..<60 { vocabulary.add(random(2...6), type: 3) }
+        let marks = vocabulary.tokens.indices.dropFirst(256).map {
+            (id: Int32($0), text: Array(vocabulary.tokens[$0].utf8))
+        }
+        let tokenizer = try Tokenizers.make(vocabulary.metadata)
+        for _ in 0..<50 {
+            let text = Array(random(0...60).utf8)
+            var wanted: [Int32] = []
+            var rest = text[...]
+            while let first = rest.first {
+                let mark = marks.filter { rest.starts(with: $0.text) }.max { $0.text.count < $1.text.count }
+                wanted.append(mark?.id ?? Int32(first))
+                rest = rest.dropFirst(mark?.text.count ?? 1)
+            }
+            #expect(tokenizer.encode(text, addSpecial: false, parseSpecial: true) == wanted)
+        }
+    }
+
     /// A merge, or a whole word, whose result is a control token must not be a back door to it.
     @Test(arguments: ["gpt-2", "llama-bpe"])
     func textNeverGivesAControlToken(pre: String) throws {

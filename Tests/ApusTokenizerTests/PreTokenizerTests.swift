@@ -1,0 +1,78 @@
+// Where each pattern cuts, on texts small enough to see it; the oracle's vocabularies hide cuts that no merge crosses.
+
+import ApusGGUF
+import ApusTokenizer
+import Testing
+
+struct PreTokenizerTests {
+    /// The words of a text. A vocabulary whose only merge is of two neighbouring bytes shows whether there is a cut between
+    /// them; no byte may stand three times in a row.
+    private func words(_ text: String, _ pre: String) throws -> [String] {
+        let bytes = Array(text.utf8)
+        var words: [[UInt8]] = [[]]
+        for index in bytes.indices {
+            words[words.count - 1].append(bytes[index])
+            guard index + 1 < bytes.count else { break }
+            var vocabulary = Synthetic()
+            vocabulary.pre = pre
+            vocabulary.merge([bytes[index]], [bytes[index + 1]])
+            let tokenizer = try Tokenizers.make(vocabulary.metadata)
+            var offset = 0
+            var isOneToken = false
+            for id in tokenizer.encode(bytes, addSpecial: false, parseSpecial: false) {
+                let length = tokenizer.bytes(of: id, renderSpecial: false).count
+                if offset == index, length == 2 { isOneToken = true }
+                offset += length
+            }
+            #expect(offset == bytes.count)
+            if !isOneToken { words.append([]) }
+        }
+        return words.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func expect(
+        _ pre: String, _ words: [String], sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let found = try self.words(words.joined(), pre)
+        #expect(found == words, sourceLocation: sourceLocation)
+    }
+
+    @Test func gpt2() throws {
+        try expect("gpt-2", ["Hi", " there", ",", " you", "'re", " it", "'s", "!'", "S", " '", "x"])
+        try expect("gpt-2", ["a", " 1234", "b", "٣٤½"])
+        try expect("gpt-2", ["a", "\t ", " b", "\n", "\t", "c", " \n"])
+        try expect("gpt-2", ["a", "\u{A0}", "b", "\u{3000}\u{A0}", "\u{2028}", "c"])
+        try expect("gpt-2", ["e", "\u{301}", "x", "😀‍", " 漢字", "。"])
+        try expect("gpt-2", ["a", "\u{0}\u{4}", "b", "\u{200B}", "c"])
+    }
+
+    @Test func smolLM() throws {
+        try expect("smollm", ["a", " ", "1", "2", "3", " b", " ", "٣", "½", "x"])
+        try expect(
+            "smollm",
+            ["it", "'s", "\n ", "4", ".", "5", "\t ", "6"])
+        try expect("smollm", ["²", "-", "Ⅷ", "①"])
+    }
+
+    @Test func llama() throws {
+        try expect("llama-bpe", ["Hi", " there", ",", " you", "'RE", " it", "'S", "!'", "x", " '", "y"])
+        try expect("llama-bpe", ["'ſ", "a", "'s", "a", "'Ll", "'lx", "'Ve", "'vx", "'d", "'m", "'t"])
+        try expect("llama-bpe", ["a", " ", "123", "456", "7", "b", "٣٤1", "½"])
+        try expect("llama-bpe", ["a", "\t ", " b", "\tc", "\u{A0}d", "(e", ")", " (", "f"])
+        try expect("llama-bpe", ["a", "\n", "b", " \r\n \n", "\t", " c", "!\n\r", " x", " ?\n", "\ty"])
+        try expect("llama-bpe", ["a", "\t", " ", "1", "\t", " ."])
+        try expect("llama-bpe", ["x", "\u{301}y", "😀漢字", "。", " \t"])
+    }
+
+    @Test func standard() throws {
+        try expect("default", ["Hi", ",", " there", "!?", "it", "'", "s", " ", "$+", "5"])
+        try expect("default", ["a", " ", "123", "456", "7", "b", "٣٤", "123", "4", " ", "½"])
+        try expect("default", ["a", "`", "b", "<=", "c", "|~^>", " ", "-", "d", "。", "é"])
+        try expect("default", ["a", "\t ", " b", "€", " €", "(", "x"])
+    }
+
+    @Test(arguments: [("llama3", "llama-bpe"), ("llama-v3", "llama-bpe"), ("falcon3", "llama-bpe")])
+    func otherNames(name: String, same: String) throws {
+        #expect(try words("a'S 1234\n\n b", name) == words("a'S 1234\n\n b", same))
+    }
+}
