@@ -1,5 +1,5 @@
-// What the kernels' test programs share: counted checks, random numbers, buffers that end where memory ends, steps, and
-// readers of packed activations that follow the description in core/op.h and not its code.
+// What the kernels' test programs share: counted checks, random numbers, buffers that end where memory ends, f16 by its
+// definition, and running ops.
 //
 // APUS_TEST_SMALL=1 makes the test matrices smaller, =0 full; on aarch64, where an emulator is likely, small is the
 // rule.
@@ -192,38 +192,6 @@ static inline bool run_ops(const apus_op *ops, size_t n_ops, const apus_step *st
     const bool finished = apus_plan_run(&plan, step, n_threads);
     edge_release(keep);
     return finished;
-}
-
-// ---------------------------------------------------------------------------------------------------------------
-// Packed activations
-
-/// Where column `col` of token `token` stands: tiles of 12 tokens, the last one narrower, each (cols, width).
-static inline float packed_f32(const void *acts, size_t tokens, size_t cols, size_t token, size_t col) {
-    const size_t first = token / 12 * 12, width = tokens - first < 12 ? tokens - first : 12;
-    return ((const float *)acts)[first * cols + col * width + (token - first)];
-}
-
-/// One block of 32 of a token's int8 activations.
-typedef struct packed_block {
-    int8_t q[32];
-    float scale, scaled_sum;
-    int16_t half_sums[2];
-} packed_block;
-
-static inline packed_block packed_q8(const void *acts, size_t tokens, size_t cols, size_t token, size_t block) {
-    const size_t first = token / 12 * 12, width = tokens - first < 12 ? tokens - first : 12, lane = token - first;
-    const uint8_t *record = (const uint8_t *)acts + first * (cols / 32) * 44 + block * 44 * width;
-    packed_block b;
-    for (size_t s = 0; s < 8; s++) memcpy(b.q + 4 * s, record + (s * width + lane) * 4, 4);
-    memcpy(&b.scale, record + (8 * width + lane) * 4, 4);
-    memcpy(&b.scaled_sum, record + (9 * width + lane) * 4, 4);
-    memcpy(b.half_sums, record + (10 * width + lane) * 4, 4);
-    return b;
-}
-
-/// A token's row out of packed f32 activations.
-static inline void packed_row(float *to, const void *acts, size_t tokens, size_t cols, size_t token) {
-    for (size_t c = 0; c < cols; c++) to[c] = packed_f32(acts, tokens, cols, token, c);
 }
 
 #endif

@@ -1,5 +1,6 @@
 // Attention over the paged cache: however a step is cut, whatever runs beside it, on every variant and number of
 // threads, a token gets the bits that it gets alone on the portable one; and those are right against f64.
+#include "acts.h"
 #include "kv.h"
 
 typedef struct shape {
@@ -95,21 +96,14 @@ static void run_step(const world *w, const range *ranges, size_t n_ranges, int t
     apus_attention attention = attention_of(w);
     attention.q = q;
     attention.partial = edge_floats(apus_attention_partial_floats(&attention, tokens, longest));
-    const bool q8 = cols % 32 == 0;
-    const apus_acts acts = {.q8 = q8 ? edge_alloc(apus_acts_bytes(APUS_ACT_Q8, tokens, cols)) : NULL,
-                            .f32 = edge_alloc(apus_acts_bytes(APUS_ACT_F32, tokens, cols))};
+    const apus_acts acts = make_outputs(tokens, cols);
     const apus_op ops[2] = {
         {.kind = APUS_OP_attention, .attention = attention},
         {.kind = APUS_OP_attention_merge, .attention_merge = {.attention = attention, .out = acts}}};
     const apus_step step = {.n_tokens = (int32_t)tokens, .n_segments = (int32_t)n_ranges, .segments = segments};
     run_ops(ops, 2, &step, threads);
     for (size_t t = 0; t < tokens; t++) packed_row(out + t * cols, acts.f32, tokens, cols, t);
-    if (q8) {
-        const size_t bytes = apus_acts_bytes(APUS_ACT_Q8, tokens, cols);
-        void *wanted = edge_alloc(bytes);
-        apus_acts_pack(APUS_ACT_Q8, wanted, out, tokens, cols);
-        check(memcmp(wanted, acts.q8, bytes) == 0, "the quantized output is not the f32 one, quantized");
-    }
+    check_quantized(&acts, tokens, cols, "attention");
     edge_release(keep);
 }
 

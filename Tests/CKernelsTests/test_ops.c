@@ -1,5 +1,6 @@
 // Packing and quantizing activations, RMSNorm with what is fused to it, the gated feed-forward's first half, and
 // embedding lookup: each variant against the portable one, that against f64 within derived bounds.
+#include "acts.h"
 #include "types.h"
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -82,26 +83,11 @@ static void test_packing(void) {
     }
 }
 
-/// Packed outputs of an op: both forms, when the number of columns allows.
-static apus_acts make_outputs(size_t tokens, size_t cols) {
-    return (apus_acts){.q8 = cols % 32 == 0 ? edge_alloc(apus_acts_bytes(APUS_ACT_Q8, tokens, cols)) : NULL,
-                       .f32 = edge_alloc(apus_acts_bytes(APUS_ACT_F32, tokens, cols))};
-}
-
-/// The same bits in both forms as in `first`, and the quantized form is the other one, quantized.
+/// The same bits as in `first`, and quantized forms that fit.
 static void check_outputs(const apus_acts *out, const apus_acts *first, size_t tokens, size_t cols, const char *what) {
-    const size_t keep = edge_count, q8_bytes = apus_acts_bytes(APUS_ACT_Q8, tokens, cols);
     check(first_difference(out->f32, first->f32, tokens * cols) == tokens * cols, "%s, %s: %zu x %zu differ", what,
           apus_isa_name(apus_isa_active()), tokens, cols);
-    if (out->q8 != NULL) {
-        float *rows = edge_floats(tokens * cols);
-        void *wanted = edge_alloc(q8_bytes);
-        for (size_t t = 0; t < tokens; t++) packed_row(rows + t * cols, out->f32, tokens, cols, t);
-        apus_acts_pack(APUS_ACT_Q8, wanted, rows, tokens, cols);
-        check(memcmp(wanted, out->q8, q8_bytes) == 0, "%s, %s: %zu x %zu, the quantized form is not the other's", what,
-              apus_isa_name(apus_isa_active()), tokens, cols);
-    }
-    edge_release(keep);
+    check_quantized(out, tokens, cols, what);
 }
 
 // ---------------------------------------------------------------------------------------------------------------

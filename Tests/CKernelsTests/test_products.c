@@ -1,5 +1,6 @@
 // Matrix products of every weight type: each variant against the portable one, bit by bit, at every number of tokens;
 // the portable one against f64, within bounds that follow from its formula (quants/block.inl.h).
+#include "acts.h"
 #include "types.h"
 
 enum { MAX_TOKENS = 64 };
@@ -222,8 +223,36 @@ static void test_wild(const apus_quant *quant) {
     }
 }
 
-/// Several products of one input, biases, adding to the output, gaps between tokens, a step in which only some tokens'
-/// logits are wanted, and several threads: all from what a plain product gives.
+/// With both planes the activations are off by half a step of the second: 1 / 254 of a step of the first.
+static void check_fine(const problem *first, const problem *second) {
+    const size_t keep = edge_count;
+    float *weights = edge_floats(first->rows * first->cols);
+    double *magnitudes = edge_alloc(first->rows * first->cols * sizeof(double));
+    decode_weights(first, weights, magnitudes);
+    const double terms = (double)(first->cols / 32) * facts_of(first->quant)->scales_a_tile + 8;
+    for (size_t t = 0; t < first->tokens; t++) {
+        for (size_t r = 0; r < first->rows; r++) {
+            double exact = 0, magnitude = 0, step = 0;
+            for (size_t c = 0; c < first->cols; c++) {
+                float largest = 0;
+                for (size_t i = c / 32 * 32; i < c / 32 * 32 + 32; i++)
+                    largest = fmaxf(largest, fabsf(first->x[t * first->cols + i]));
+                exact += (double)weights[r * first->cols + c] * (double)first->x[t * first->cols + c];
+                magnitude += magnitudes[r * first->cols + c] * 1.01 * (double)largest;
+                step += fabs((double)weights[r * first->cols + c]) * (double)largest / 127 / 254 / 2;
+            }
+            const size_t at = t * first->rows + r;
+            const double got = (double)first->reference[at] + (double)second->reference[at];
+            const double bound = 1.01 * (terms * U * magnitude + step);
+            check(fabs(got - exact) <= bound, "%s, two planes: %.9g, exact is %.9g +- %.2g",
+                  apus_quant_name(first->quant), got, exact, bound);
+        }
+    }
+    edge_release(keep);
+}
+
+/// Several products of one input, biases, adding to the output, gaps between tokens, a second plane of activations, a
+/// step in which only some tokens' logits are wanted, and several threads: all from what a plain product gives.
 static void test_outputs(const apus_quant *quant) {
     const size_t keep = edge_count, cols = is_float_type(quant) ? 45 : apus_quant_block(quant);
     const apus_act_format format = apus_quant_act_format(quant);
@@ -239,11 +268,24 @@ static void test_outputs(const apus_quant *quant) {
         .kind = APUS_OP_matmul,
         .matmul = {.in = {.q8 = format == APUS_ACT_Q8 ? acts : NULL, .f32 = format == APUS_ACT_F32 ? acts : NULL},
                    .n_products = n_products}};
+    float *rest = x; // what the first plane leaves
+    if (format == APUS_ACT_Q8) {
+        rest = edge_floats(n * cols);
+        packed_rest(rest, x, acts, n, cols);
+        op.matmul.in.q8_rest = edge_alloc(apus_acts_bytes(format, n, cols));
+        apus_acts_pack(format, op.matmul.in.q8_rest, rest, n, cols);
+    }
+    problem second = {0}; // the last product, with the rest
     for (size_t i = 0; i < n_products; i++) {
         p[i] = make_problem(quant, rows[i], cols, n, false);
         p[i].x = x;
         prepare(&p[i]);
+        second = p[i];
     }
+    second.x = rest;
+    prepare(&second);
+    const bool fine = format == APUS_ACT_Q8;
+    if (fine) check_fine(&p[2], &second);
     FOR_EACH_ISA(isa) {
         for (int threads = 1; threads <= 3; threads++) {
             for (int logits = 0; logits < 2; logits++) {
@@ -254,7 +296,8 @@ static void test_outputs(const apus_quant *quant) {
                                                            .bias = i != 1 ? bias : NULL,
                                                            .out = edge_floats(n * ld - gaps[i]),
                                                            .ld = (uint32_t)ld,
-                                                           .accumulate = i != 0};
+                                                           .accumulate = i != 0,
+                                                           .fine = i == 2};
                     for (size_t at = 0; at < n * ld - gaps[i]; at++) op.matmul.products[i].out[at] = (float)at;
                 }
                 op.matmul.rows = logits ? APUS_ROWS_LOGITS : APUS_ROWS_TOKENS;
@@ -267,6 +310,7 @@ static void test_outputs(const apus_quant *quant) {
                         float wanted = (float)at;
                         if (at % ld < rows[i]) {
                             float value = p[i].reference[at / ld * rows[i] + at % ld];
+                            if (i == 2 && fine) value += second.reference[at / ld * rows[i] + at % ld];
                             if (i != 1) value += bias[at % ld];
                             wanted = i == 0 ? value : wanted + value;
                         }
