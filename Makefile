@@ -13,8 +13,9 @@ SWIFT ?= swift
 # One build configuration for everything: run, tests and CI (which adds APUS_WERROR=1) share .build.
 SWIFT_BUILD := $(SWIFT) build -c release
 APUS := .build/release/apus
-PROMPT ?= The swift is a bird that
+PROMPT ?= Once upon a time, in a small village by the sea,
 TOKENS ?= 64
+SEED ?= 1
 
 tools := Tests/tools
 # Folders too: their times change when a file comes or goes.
@@ -32,11 +33,12 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .cache/build ## build, fetch the default model and generate text (PROMPT='…' TOKENS=64)
+run: .cache/build ## build, fetch the default model and generate text (PROMPT='…' TOKENS=64 SEED=1)
 	@$(tools)/fetch_model.sh smollm2
-	@$(APUS) run -m smollm2 -p "$$PROMPT" -n "$$TOKENS"
+	@$(APUS) run -m smollm2 -p "$$PROMPT" -n "$$TOKENS" --seed "$$SEED"
 run: export PROMPT := $(value PROMPT)
 run: export TOKENS := $(value TOKENS)
+run: export SEED := $(value SEED)
 
 build: .cache/build ## build the command in release
 

@@ -1,4 +1,5 @@
-// Runs the C programs of this folder, by way of CMake and ctest, in each of the ways the kernels are built.
+// Runs the C programs of this folder, by way of CMake and ctest, in each of the ways the kernels are built; and the
+// command on an emulated processor without any extension.
 import Foundation
 import Testing
 
@@ -13,6 +14,29 @@ struct CKernelsTests {
         #expect(status == 0, "kernels.sh \(configuration) (`make setup` installs what it needs):\n\(output)")
         #expect(output.contains("100% tests passed"), "ctest did not report:\n\(output)")
     }
+
+    #if arch(x86_64)
+        /// The command starts on a processor that has SSE2 and nothing newer, computes there, and gets the same bits.
+        /// (cmpxchg16b is what Swift's own runtime asks for.)
+        @Test func sameBitsOnSSE2Only() async throws {
+            let runner = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+            let apus = runner.deletingLastPathComponent().appending(path: "apus").path
+            let models = ProcessInfo.processInfo.environment["APUS_MODELS"] ?? "models"
+            let arguments = [
+                apus, "run", "-m", "\(models)/smollm2-135m-instruct-q4_1.gguf", "-p", "Once", "-n", "1", "--temp", "0",
+                "-c", "64", "--json",
+            ]
+            let env = URL(filePath: "/usr/bin/env")
+            let here = try await run(env, arguments)
+            let emulated = try await run(env, ["qemu-x86_64", "-cpu", "Opteron_G1,+cx16"] + arguments)
+            let hash = try #require(logitsHash(here.output), "\(here.output)")
+            #expect(logitsHash(emulated.output) == hash, "\(emulated.output)")
+        }
+
+        private func logitsHash(_ output: String) -> Substring? {
+            output.firstRange(of: "\"logits_hash\":\"").map { output[$0.upperBound...].prefix { $0 != "\"" } }
+        }
+    #endif
 }
 
 private let packageFolder = URL(filePath: #filePath)

@@ -35,8 +35,12 @@ extension LineRule {
             example: SourceFile(path: example.path, text: "// A line that breaks no rule.\n" + example.line))
     }
 
-    private static func isKernel(_ file: SourceFile) -> Bool { file.isUnder("CKernels") && file.has(extension: "c", "h") }
-    private static func isSwiftSource(_ file: SourceFile) -> Bool { file.isUnder("Sources") && file.has(extension: "swift") }
+    private static func isKernel(_ file: SourceFile) -> Bool {
+        file.isUnder("CKernels") && file.has(extension: "c", "h")
+    }
+    private static func isSwiftSource(_ file: SourceFile) -> Bool {
+        file.isUnder("Sources") && file.has(extension: "swift")
+    }
     private static func isOurs(_ file: SourceFile) -> Bool { !file.isUnder("Tests/StyleTests") }
 
     static let all: [LineRule] = [
@@ -106,7 +110,8 @@ extension LineRule {
                 if module.hasPrefix("Foundation") { return folders[1] != "ApusCLI" }
                 return isKnown && !allowed.contains(module)
             },
-            example: SourceFile(path: "Sources/ApusTokenizer/Encoder.swift", text: "import ApusGGUF\npublic import Apus")),
+            example: SourceFile(
+                path: "Sources/ApusTokenizer/Encoder.swift", text: "import ApusGGUF\npublic import Apus")),
     ]
 
     /// Every target of ours, with what it may import. The engine starts fast and links statically: no Foundation in it.

@@ -18,7 +18,8 @@ struct StyleTests {
 
     @Test func filesAreShort() throws {
         for file in try SourceTree.files() where file.has(extension: "swift", "c", "h", "py", "sh", "def") {
-            #expect(file.lines.count <= 700, "\(file.path): \(file.lines.count) lines; is there a second subject in it?")
+            #expect(
+                file.lines.count <= 700, "\(file.path): \(file.lines.count) lines; is there a second subject in it?")
         }
     }
 
@@ -58,6 +59,8 @@ struct StyleTests {
     /// The names in lines `MACRO(name)`.
     private func entries(of macro: String, in files: [SourceFile]) -> Set<String> {
         let lines = files.flatMap(\.lines).filter { $0.hasPrefix(macro + "(") }
-        return Set(lines.map { $0.dropFirst(macro.count + 1).prefix { $0.isLetter || $0.isNumber || $0 == "_" } }.map(String.init))
+        return Set(
+            lines.map { $0.dropFirst(macro.count + 1).prefix { $0.isLetter || $0.isNumber || $0 == "_" } }.map(
+                String.init))
     }
 }
