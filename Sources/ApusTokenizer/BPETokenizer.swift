@@ -55,7 +55,7 @@ struct BPETokenizer: Tokenizer {
                     + "those above \(SpecialTokenMatcher.longest) are not looked for in text")
         }
         special = SpecialTokenMatcher(vocabulary.tokens, marks)
-        userDefined = SpecialTokenMatcher(vocabulary.tokens, vocabulary.ids(of: [.userDefined]))
+        userDefined = special.filtered { [vocabulary] in vocabulary.type($0) == .userDefined }
         self.warnings = warnings
     }
 

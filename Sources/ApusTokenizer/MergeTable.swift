@@ -16,6 +16,8 @@ struct MergeTable: Sendable {
     }
 
     private let slots: [Merge]
+    /// A random factor, so that no file can hold pairs that all fall on one place.
+    private let factor = UInt64.random(in: .min ... .max) | 1
 
     /// Reads the merges: each a left and a right text with a space between (a left text may begin with a space).
     ///
@@ -34,7 +36,8 @@ struct MergeTable: Sendable {
             throw metadata.mismatch(key, wanted: "at most \(Vocabulary.limit) merges")
         }
         var slots = [Merge](repeating: Merge(), count: tableCapacity(for: merges.count))
-        var skipped: [Int] = []
+        var (skipped, firstSkipped) = (0, 0)
+        let factor = factor
         slots.withUnsafeMutableBufferPointer { slots in
             vocabulary.index.withLookup(vocabulary.tokens) { lookup in
                 merges.withUnsafeBytes { blob in
@@ -43,19 +46,20 @@ struct MergeTable: Sendable {
                         var merge = Self.parse(text, lookup)
                         merge.rank = UInt32(rank)
                         if merge.id >= 0, !vocabulary.isMark(merge.id) {
-                            Self.insert(merge, slots)
+                            Self.insert(merge, slots, factor)
                         } else {
-                            skipped.append(rank)
+                            if skipped == 0 { firstSkipped = rank }
+                            skipped += 1
                         }
                     }
                 }
             }
         }
         self.slots = slots
-        if let first = skipped.first {
+        if skipped > 0 {
             warnings.append(
-                "\(key): \(skipped.count) of \(merges.count) merges name no token and are left out; the first is "
-                    + "number \(first), \(ApusError.quoted(merges[first]))")
+                "\(key): \(skipped) of \(merges.count) merges name no token and are left out; the first is "
+                    + "number \(firstSkipped), \(ApusError.quoted(merges[firstSkipped]))")
         }
     }
 
@@ -65,7 +69,7 @@ struct MergeTable: Sendable {
         let left = UnsafeRawBufferPointer(rebasing: text[..<space])
         let right = UnsafeRawBufferPointer(rebasing: text[(space + 1)...])
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-        var hash = TextHash()
+        var hash = TextHash(seed: lookup.seed)
         hash.combine(left)
         merge.left = lookup.id(of: left, nothing, hash: hash.value)
         hash.combine(right)
@@ -74,9 +78,9 @@ struct MergeTable: Sendable {
         return merge
     }
 
-    private static func insert(_ merge: Merge, _ slots: UnsafeMutableBufferPointer<Merge>) {
+    private static func insert(_ merge: Merge, _ slots: UnsafeMutableBufferPointer<Merge>, _ factor: UInt64) {
         let mask = slots.count - 1
-        var index = slot(merge.left, merge.right) & mask
+        var index = slot(merge.left, merge.right, factor) & mask
         while slots[index].left >= 0 {
             // The first of two equal merges counts.
             if slots[index].left == merge.left, slots[index].right == merge.right { return }
@@ -86,26 +90,27 @@ struct MergeTable: Sendable {
     }
 
     @inline(__always)
-    private static func slot(_ left: Int32, _ right: Int32) -> Int {
+    private static func slot(_ left: Int32, _ right: Int32, _ factor: UInt64) -> Int {
         let pair = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
-        let mixed = (pair ^ pair >> 29) &* 0x9E37_79B9_7F4A_7C15
+        let mixed = (pair ^ pair >> 29) &* factor
         return Int(truncatingIfNeeded: mixed >> 32)
     }
 
     /// Calls `body` with a way to look up many pairs fast.
     func withLookup<Result>(_ body: (Lookup) -> Result) -> Result {
-        slots.withUnsafeBufferPointer { body(Lookup(slots: $0)) }
+        slots.withUnsafeBufferPointer { body(Lookup(slots: $0, factor: factor)) }
     }
 
     /// The table while its memory is pinned.
     struct Lookup {
         fileprivate let slots: UnsafeBufferPointer<Merge>
+        fileprivate let factor: UInt64
 
         /// The merge of a pair; its rank is `UInt32.max` when the pair is not merged.
         @inline(__always)
         func merge(_ left: Int32, _ right: Int32) -> Merge {
             let mask = slots.count - 1
-            var index = MergeTable.slot(left, right) & mask
+            var index = MergeTable.slot(left, right, factor) & mask
             while slots[index].left >= 0 {
                 if slots[index].left == left, slots[index].right == right { return slots[index] }
                 index = (index + 1) & mask

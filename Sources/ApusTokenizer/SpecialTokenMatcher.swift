@@ -25,21 +25,36 @@ struct SpecialTokenMatcher: Sendable {
     ///   - tokens: The texts of the vocabulary.
     ///   - candidates: The ids to match. Empty texts, and those above `longest`, are left out.
     init(_ tokens: GGUFStringArray, _ candidates: [Int32]) {
-        self.tokens = tokens
         var ids = candidates.filter { (1...Self.longest).contains(tokens.byteCount(at: Int($0))) }
+        tokens.withUnsafeBytes { blob in
+            ids.sort { first, second in
+                let (a, b) = (tokens.range(at: Int(first)), tokens.range(at: Int(second)))
+                for index in 0..<min(a.count, b.count) {
+                    let (one, other) = (blob[a.lowerBound + index], blob[b.lowerBound + index])
+                    if one != other { return one < other }
+                }
+                return (a.count, first) < (b.count, second)
+            }
+        }
+        self.init(tokens, sorted: ids)
+    }
+
+    private init(_ tokens: GGUFStringArray, sorted ids: [Int32]) {
+        self.tokens = tokens
+        self.ids = ids
+        let ranges = ids.map { TextRange(tokens, Int($0)) }
+        self.ranges = ranges
         var starts = [Int32](repeating: 0, count: 257)
         tokens.withUnsafeBytes { blob in
-            func text(_ id: Int32) -> UnsafeRawBufferPointer.SubSequence { blob[tokens.range(at: Int(id))] }
-            ids.sort { first, second in
-                let (a, b) = (text(first), text(second))
-                return a.lexicographicallyPrecedes(b) || first < second && a.elementsEqual(b)
-            }
-            for id in ids { starts[Int(blob[tokens.range(at: Int(id)).lowerBound]) + 1] += 1 }
+            for range in ranges { starts[Int(blob[Int(range.start)]) + 1] += 1 }
         }
         for byte in 1...256 { starts[byte] += starts[byte - 1] }
-        self.ids = ids
-        self.ranges = ids.map { TextRange(tokens, Int($0)) }
         self.starts = starts
+    }
+
+    /// A matcher for some of the tokens.
+    func filtered(_ isIncluded: (Int32) -> Bool) -> SpecialTokenMatcher {
+        SpecialTokenMatcher(tokens, sorted: ids.filter(isIncluded))
     }
 
     /// Whether there is nothing to match.

@@ -10,7 +10,12 @@ import ApusGGUF
 
 /// The hash of a token's text, byte by byte, so that the hash of a text that comes in parts needs no copy (FNV-1a).
 struct TextHash {
-    private var state: UInt64 = 0xCBF2_9CE4_8422_2325
+    private var state: UInt64
+
+    /// Begins a hash.
+    ///
+    /// - Parameter seed: A random number, one for a table, so that no file can hold texts that all fall on one place.
+    init(seed: UInt64) { state = 0xCBF2_9CE4_8422_2325 ^ seed }
 
     /// Takes the next bytes of the text.
     @inline(__always)
@@ -47,6 +52,7 @@ struct TokenIndex: Sendable {
     private let slots: [UInt64]
     /// Where each text lies in the memory of the tokens; a copy, so that a look-up calls no other module.
     private let ranges: [TextRange]
+    private let seed = UInt64.random(in: .min ... .max)
     /// The second of the first two tokens with the same text, if there are such.
     let firstDuplicate: Int32?
 
@@ -57,12 +63,13 @@ struct TokenIndex: Sendable {
         let ranges = tokens.indices.map { TextRange(tokens, $0) }
         var slots = [UInt64](repeating: 0, count: tableCapacity(for: tokens.count))
         var firstDuplicate: Int32?
+        let seed = seed
         slots.withUnsafeMutableBufferPointer { slots in
             tokens.withUnsafeBytes { blob in
                 let mask = slots.count - 1
                 for id in ranges.indices {
                     let text = ranges[id].bytes(blob)
-                    var hash = TextHash()
+                    var hash = TextHash(seed: seed)
                     hash.combine(text)
                     let tag = UInt64(hash.value) << 32
                     var index = Int(hash.value) & mask
@@ -90,7 +97,7 @@ struct TokenIndex: Sendable {
     func withLookup<Result>(_ tokens: GGUFStringArray, _ body: (Lookup) -> Result) -> Result {
         slots.withUnsafeBufferPointer { slots in
             ranges.withUnsafeBufferPointer { ranges in
-                tokens.withUnsafeBytes { blob in body(Lookup(slots: slots, ranges: ranges, blob: blob)) }
+                tokens.withUnsafeBytes { blob in body(Lookup(slots: slots, ranges: ranges, blob: blob, seed: seed)) }
             }
         }
     }
@@ -100,6 +107,8 @@ struct TokenIndex: Sendable {
         fileprivate let slots: UnsafeBufferPointer<UInt64>
         fileprivate let ranges: UnsafeBufferPointer<TextRange>
         fileprivate let blob: UnsafeRawBufferPointer
+        /// What hashes for `id(of:_:hash:)` begin with.
+        let seed: UInt64
 
         /// The id of the token whose text is `first` followed by `second`, or -1.
         @inline(__always)
@@ -124,7 +133,7 @@ struct TokenIndex: Sendable {
 
         /// The id of the token of a text, or -1.
         func id(of text: UnsafeRawBufferPointer) -> Int32 {
-            var hash = TextHash()
+            var hash = TextHash(seed: seed)
             hash.combine(text)
             return id(of: text, UnsafeRawBufferPointer(start: nil, count: 0), hash: hash.value)
         }

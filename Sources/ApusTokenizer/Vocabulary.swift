@@ -33,8 +33,8 @@ struct Vocabulary: Sendable {
         static let addEOS = "tokenizer.ggml.add_eos_token"
     }
 
-    /// The most tokens (and merges) that a file may have: 16 times the largest vocabulary published.
-    static let limit = 1 << 22
+    /// The most tokens (and merges) that a file may have: four times the largest vocabulary published.
+    static let limit = 1 << 20
 
     /// The texts by id, as the file has them.
     let tokens: GGUFStringArray

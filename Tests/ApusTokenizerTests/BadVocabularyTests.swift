@@ -48,16 +48,16 @@ struct BadVocabularyTests {
     }
 
     @Test func wrongSizes() {
-        expect(["tokenizer.ggml.tokens": .strings(GGUFStringArray([]))], says: "tokenizer.ggml.tokens", "1 to 4194304")
+        expect(["tokenizer.ggml.tokens": .strings(GGUFStringArray([]))], says: "tokenizer.ggml.tokens", "1 to 1048576")
         for count in [0, 255, 257] {
             let types = GGUFNumberArray([Int32](repeating: 1, count: count))
             expect(["tokenizer.ggml.token_type": .numbers(types)], says: "tokenizer.ggml.token_type", "256")
             let scores = GGUFNumberArray([Float](repeating: 1, count: count))
             expect(["tokenizer.ggml.scores": .numbers(scores)], says: "tokenizer.ggml.scores", "256")
         }
-        let many = GGUFStringArray(bytes: repeatElement([], count: 4_194_305))
-        expect(["tokenizer.ggml.tokens": .strings(many)], says: "tokenizer.ggml.tokens", "4194305", "1 to 4194304")
-        expect(["tokenizer.ggml.merges": .strings(many)], says: "tokenizer.ggml.merges", "4194305", "at most 4194304")
+        let many = GGUFStringArray(bytes: repeatElement([], count: 1_048_577))
+        expect(["tokenizer.ggml.tokens": .strings(many)], says: "tokenizer.ggml.tokens", "1048577", "1 to 1048576")
+        expect(["tokenizer.ggml.merges": .strings(many)], says: "tokenizer.ggml.merges", "1048577", "at most 1048576")
     }
 
     @Test func valuesOutOfRange() {
