@@ -25,7 +25,7 @@ let package = Package(
         .target(
             name: "CKernels",
             path: "CKernels",
-            exclude: ["CMakeLists.txt"],
+            exclude: ["CMakeLists.txt", "cmake"],
             cSettings: [
                 .headerSearchPath("."),
                 .define("APUS_OPENMP", .when(traits: ["OpenMP"])),
@@ -45,10 +45,22 @@ let package = Package(
             dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "ApusGGUFTests", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
-        .testTarget(name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusGGUF"], swiftSettings: swiftSettings),
+            name: "ApusGGUFTests", dependencies: ["ApusGGUF"], exclude: ["gguf_oracle.py"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"],
+            exclude: ["tokenizer_oracle.py", "tokenizer_texts.py"], swiftSettings: swiftSettings),
+        .testTarget(name: "ApusModelTests", dependencies: ["ApusModel", "ApusGGUF"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusGGUF"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusCLITests", dependencies: ["Apus", "ApusTokenizer", "ApusGGUF", "ApusCLI"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CKernelsTests", exclude: ["CMakeLists.txt", "install"], sources: ["CKernelsTests.swift"],
+            swiftSettings: swiftSettings),
+        .testTarget(name: "StyleTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17

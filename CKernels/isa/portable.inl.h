@@ -1,24 +1,21 @@
 // What differs between instruction sets, in portable C: the reference that the others are tested against.
 
-/// acc[r] += sum over i < 4 of w[4 r + i] * a[i]; w is 0 to 127, a int8 and packed in an int.
-APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
-    for (int i = 0; i < 4; i++) {
-        const int32_t value = (int8_t)((uint32_t)a >> (8 * i));
-        for (int r = 0; r < 16; r++) acc[r] += (int32_t)w[4 * r + i] * value;
-    }
-    return acc;
+/// acc[r] += sum over i < 4 of w[4 r + i] * a[i]; w is -128 to 127, a -127 to 127 and packed in an int.
+///
+/// Two products fit 16 bits, which every vector unit multiplies: even bytes and odd bytes of a pair, added.
+APUS_INLINE i32x16 V(dot4_signed)(i32x16 acc, u8x64 w, int32_t a) {
+    const i32x16 values = a - (i32x16){0};
+    const i16x32 pairs = (i16x32)w, factors = (i16x32)values;
+    const i16x32 even = (pairs << 8 >> 8) * (factors << 8 >> 8), odd = (pairs >> 8) * (factors >> 8);
+    const i32x16 sums = (i32x16)(even + odd);
+    return acc + (sums << 16 >> 16) + (sums >> 16);
 }
 
-/// Signed bytes in the form that dot4_signed wants; it takes V(signed_offset) off through the sum of the activations.
+/// The same for w of 0 to 127, and signed bytes in the form that dot4_signed wants, which takes V(signed_offset) off
+/// through the sum of the activations.
+APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) { return V(dot4_signed)(acc, w, a); }
 APUS_INLINE u8x64 V(recode_signed)(u8x64 w) { return w; }
 enum { V(signed_offset) = 0 };
-APUS_INLINE i32x16 V(dot4_signed)(i32x16 acc, u8x64 w, int32_t a) {
-    for (int i = 0; i < 4; i++) {
-        const int32_t value = (int8_t)((uint32_t)a >> (8 * i));
-        for (int r = 0; r < 16; r++) acc[r] += (int32_t)(int8_t)w[4 * r + i] * value;
-    }
-    return acc;
-}
 
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) {
     const u32x16 h = __builtin_convertvector(half, u32x16);

@@ -78,7 +78,7 @@ public final class Model: Sendable {
                 throw ApusError(
                     .format,
                     "tokenizer.ggml.tokens has \(tokenizer.vocabularySize) entries, wanted: \(needs.vocabularySize), "
-                        + "the rows of tensor \"token_embd.weight\"")
+                        + "the rows of tensor 'token_embd.weight'")
             }
             let budget = try MemoryBudget(needs, spec: Architectures.spec(file.metadata), options: options)
             contextLength = budget.contextLength

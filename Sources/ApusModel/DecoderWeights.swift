@@ -133,7 +133,7 @@ extension Pages {
         let factors = Array(UnsafeBufferPointer(start: floats(vector), count: vector.count))
         if let wrong = factors.first(where: { !($0.isFinite && $0 > 0) }) {
             throw ApusError(
-                .format, "\(path): tensor \"rope_freqs.weight\" holds \(wrong), wanted: numbers above 0")
+                .format, "\(path): tensor 'rope_freqs.weight' holds \(wrong), wanted: numbers above 0")
         }
         return factors
     }
@@ -147,7 +147,7 @@ extension WeightPlan {
         let rows = shape.count == 2 ? shape[1] : 1
         guard (1...DecoderSpec.maxDimension).contains(rows) else {
             throw ApusError(
-                .format, "\(file.paths[0]): tensor \"\(name)\" has shape \(shape), wanted: 1 to 2^24 tokens")
+                .format, "\(file.paths[0]): tensor '\(name)' has shape \(shape), wanted: 1 to 2^24 tokens")
         }
         return try matrix(name, rows: rows, cols: dim)
     }

@@ -1,0 +1,85 @@
+// What a decoder refuses, what it leaves behind, and what loading checks.
+
+import ApusGGUF
+import ApusModel
+import Testing
+
+@Suite struct DecoderTests {
+    @Test func `Tokens and sizes are checked before anything changes`() throws {
+        let weights = try SyntheticModel(context: 100).load()
+        let runner = try Runner(weights, maxTokens: 32)
+        let sequence = runner.sequence()
+        func message(_ tokens: [Int32]) -> String {
+            do throws(ApusError) {
+                try runner.decoder.run([.init(sequence, tokens: tokens[...], logits: .last)]) { _, _ in }
+                return "none"
+            } catch {
+                return error.message
+            }
+        }
+        #expect(message([1, 203]) == "token 203 is outside the vocabulary of 203")
+        #expect(message([-1]) == "token -1 is outside the vocabulary of 203")
+        #expect(message([]).contains("at least one"))
+        #expect(message(tokens(33)).contains("1 to 32"))
+        #expect(sequence.length == 0)
+        _ = try runner.append(tokens(99), to: sequence, chunk: 32)
+        #expect(message([1, 2]) == "99 + 2 tokens do not fit the context of 100")
+        #expect(sequence.length == 99)
+        #expect(message([1]) == "none")
+    }
+
+    @Test func `A full cache is an error, and room comes back`() throws {
+        let weights = try SyntheticModel().load()
+        let runner = try Runner(weights, positions: 128)
+        let first = runner.sequence()
+        _ = try runner.append(tokens(100), to: first, chunk: 100)
+        var second: KVSequence? = runner.sequence()
+        #expect(throws: ApusError(.contextFull, "the KV cache of 128 positions is full")) {
+            try runner.append([1], to: second ?? first, chunk: 1)
+        }
+        first.truncate(to: 10)
+        #expect(try runner.append([1], to: second ?? first, chunk: 1).count == 1)
+        second = nil
+        #expect(runner.decoder.cache.freePageCount == 1)
+    }
+
+    @Test func `A raised flag stops a step and nothing is appended`() throws {
+        let weights = try SyntheticModel().load()
+        let runner = try Runner(weights)
+        let sequence = runner.sequence()
+        let flag = CancellationFlag()
+        flag.cancel()
+        #expect(throws: ApusError(.cancelled, "the computation was cancelled")) {
+            try runner.decoder.run(
+                [.init(sequence, tokens: tokens(10)[...], logits: .last)], cancellation: flag) { _, _ in }
+        }
+        #expect(sequence.length == 0)
+        let wanted = try runner.append(tokens(10), to: runner.sequence(), chunk: 10)
+        #expect(try runner.append(tokens(10), to: sequence, chunk: 10) == wanted)
+    }
+
+    @Test func `Missing and misshapen tensors are named`() throws {
+        func message(_ model: SyntheticModel) throws -> String {
+            do throws(ApusError) {
+                _ = try model.withFile { file throws(ApusError) in try DecoderWeights.requirements(file) }
+                return "none"
+            } catch {
+                return String(error.message.drop { $0 != ":" }.dropFirst(2))
+            }
+        }
+        let missing = try message(SyntheticModel(change: { $0 == "blk.1.ffn_up.weight" ? nil : $1 }))
+        #expect(missing == "tensor 'blk.1.ffn_up.weight' is missing, wanted: shape [96, 160]")
+        let misshapen = try message(SyntheticModel(change: { $0 == "blk.0.attn_k.weight" ? [96, 32] : $1 }))
+        #expect(misshapen == "tensor 'blk.0.attn_k.weight' has shape [96, 32], wanted: [96, 64]")
+        let type = try message(SyntheticModel(type: .iq4_nl))
+        #expect(type.contains("has type IQ4_NL, supported: F32, F16, BF16, Q8_0"))
+        let heads = try message(SyntheticModel(kvHeads: 4))
+        #expect(heads == "llama.attention.head_count_kv is 4, wanted: a divisor of the 6 heads")
+        let scaling = try message(SyntheticModel(metadata: [("llama.rope.scaling.type", .string("longrope"))]))
+        #expect(scaling == "llama.rope.scaling.type is 'longrope', supported: none, linear, yarn")
+        let architecture = try message(SyntheticModel(metadata: [("general.architecture", .string("mamba"))]))
+        #expect(architecture == "general.architecture is 'mamba', supported: llama")
+        #expect(
+            try message(SyntheticModel(metadata: [("llama.expert_count", .uint32(8))])).contains("mixture of experts"))
+    }
+}

@@ -1,0 +1,102 @@
+// Llama models of a few hundred kilobytes with random weights, of the shapes and types that a test asks for.
+
+import ApusGGUF
+import ApusModel
+import Foundation
+
+struct SyntheticModel: Sendable {
+    var dim = 96
+    var heads = 6
+    var kvHeads = 2
+    var headDim = 32
+    var valueDim = 32
+    var hidden = 160
+    var layers = 2
+    var vocabulary = 203
+    var context = 2048
+    var type = GGMLType.q8_0
+    var embeddingType = GGMLType.q8_0
+    var hasBiases = false
+    var metadata: [(String, Metadata.Value)] = []
+    /// Leaves a tensor out, or gives it another shape.
+    var change: @Sendable (String, [Int]) -> [Int]? = { $1 }
+
+    /// Writes the file, opens it and removes it: nobody reads it after the model is loaded.
+    func load(threads: Int = 2) throws(ApusError) -> DecoderWeights {
+        try withFile { file throws(ApusError) in try DecoderWeights(file, threads: threads) }
+    }
+
+    func withFile<R>(_ body: (GGUFFile) throws(ApusError) -> R) throws(ApusError) -> R {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-\(UUID()).gguf").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try write(to: path)
+        return try body(GGUFFile(path: path))
+    }
+
+    private func write(to path: String) throws(ApusError) {
+        var writer = try GGUFWriter()
+        writer.set("general.architecture", .string("llama"))
+        for (key, value) in [
+            ("block_count", layers), ("context_length", context), ("embedding_length", dim),
+            ("feed_forward_length", hidden), ("attention.head_count", heads), ("attention.head_count_kv", kvHeads),
+            ("attention.key_length", headDim), ("attention.value_length", valueDim),
+        ] {
+            writer.set("llama.\(key)", .uint32(UInt32(value)))
+        }
+        writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
+        for (key, value) in metadata { writer.set(key, value) }
+        var random = RandomBytes()
+        func add(_ name: String, _ shape: [Int], _ type: GGMLType, scale: Float = 0.2) throws(ApusError) {
+            guard let shape = change(name, shape) else { return }
+            try writer.addTensor(name, shape: shape, type: type, data: random.tensor(shape, type, scale: scale))
+        }
+        func linear(_ name: String, rows: Int, cols: Int) throws(ApusError) {
+            try add("\(name).weight", [cols, rows], type)
+            if hasBiases { try add("\(name).bias", [rows], .f32) }
+        }
+        try add("token_embd.weight", [dim, vocabulary], embeddingType, scale: 1)
+        try add("output_norm.weight", [dim], .f32, scale: 1)
+        for layer in 0..<layers {
+            let prefix = "blk.\(layer)."
+            try add(prefix + "attn_norm.weight", [dim], .f32, scale: 1)
+            try linear(prefix + "attn_q", rows: heads * headDim, cols: dim)
+            try linear(prefix + "attn_k", rows: kvHeads * headDim, cols: dim)
+            try linear(prefix + "attn_v", rows: kvHeads * valueDim, cols: dim)
+            try linear(prefix + "attn_output", rows: dim, cols: heads * valueDim)
+            try add(prefix + "ffn_norm.weight", [dim], .f32, scale: 1)
+            try linear(prefix + "ffn_gate", rows: hidden, cols: dim)
+            try linear(prefix + "ffn_up", rows: hidden, cols: dim)
+            try linear(prefix + "ffn_down", rows: dim, cols: hidden)
+        }
+        try writer.write(to: path)
+    }
+}
+
+/// Deterministic random weights.
+struct RandomBytes {
+    private var state: UInt64 = 7
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 24
+    }
+
+    /// Uniform in -scale … scale.
+    mutating func tensor(_ shape: [Int], _ type: GGMLType, scale: Float) -> [UInt8] {
+        let count = shape.reduce(1, *)
+        var data: [UInt8] = []
+        if type == .f32 {
+            for _ in 0..<count {
+                let value = (Float(next() & 0xFFFF) / 32768 - 1) * scale
+                withUnsafeBytes(of: value) { data += $0 }
+            }
+            return data
+        }
+        for _ in 0..<count / type.blockSize {
+            // Every type used here begins with an f16 scale; the codes are any bytes.
+            withUnsafeBytes(of: Float16(scale / 64).bitPattern) { data += $0 }
+            for _ in 2..<type.blockBytes { data.append(UInt8(truncatingIfNeeded: next())) }
+        }
+        return data
+    }
+}
