@@ -93,7 +93,8 @@ public struct Generator {
     ///   - onText: Gets the text piece by piece, whole characters only; false ends the generation.
     /// - Returns: Everything that was generated; also when it was cancelled while tokens were drawn.
     /// - Throws: `ApusError` with code `invalidArgument` for an empty prompt, `contextFull` when the prompt does not fit
-    ///   the context, `cancelled` when called off before the prompt was done, and what the model throws.
+    ///   the context, `cancelled` when called off before the prompt was done, `format` when the model gives NaN or
+    ///   +infinity for a logit, and what the model throws.
     public mutating func run(
         prompt: [Int32], onText: @escaping (String) -> Bool = { _ in true }
     ) throws(ApusError) -> GenerationResult {
@@ -159,12 +160,25 @@ public struct Generator {
     private mutating func draw(suppressing suppressed: [Int32]) throws(ApusError) -> Int32 {
         let drawn = source.withLogits { logits -> Result<Int32, ApusError> in
             do throws(ApusError) {
+                try checkLogits(logits.span)
                 return .success(try chain.sample(logits.span, suppressing: suppressed))
             } catch {
                 return .failure(error)
             }
         }
         return try drawn.get()
+    }
+}
+
+/// Refuses logits that no sound model gives. A sampler would pass NaN over, but the text would mean nothing.
+private func checkLogits(_ logits: Span<Float>) throws(ApusError) {
+    var unsound: UInt32 = 0
+    // NaN is not below infinity either. Without a branch, so that the loop handles several at once.
+    for i in 0..<logits.count { unsound |= logits[unchecked: i] < .infinity ? 0 : 1 }
+    if unsound == 0 { return }
+    for i in 0..<logits.count where !(logits[i] < .infinity) {
+        throw ApusError(
+            .format, "the logit of token \(i) is \(logits[i]), wanted: a finite number; are the weights damaged?")
     }
 }
 

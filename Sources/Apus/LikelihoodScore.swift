@@ -31,7 +31,7 @@ public struct LikelihoodScore: Sendable, Hashable {
     /// - Parameters:
     ///   - token: Its id.
     ///   - logits: The model's logits before it, (vocabularySize).
-    /// - Throws: `ApusError` with code `invalidArgument` when there is no such logit, `internalError` when the logits
+    /// - Throws: `ApusError` with code `invalidArgument` when there is no such logit, `format` when the logits
     ///   give no probabilities because one is NaN or +infinity, or all are -infinity.
     public mutating func add(_ token: Int32, logits: Span<Float>) throws(ApusError) {
         let value = try Self.negativeLogLikelihood(of: token, logits: logits)
@@ -59,8 +59,7 @@ public struct LikelihoodScore: Sendable, Hashable {
         }
         guard highest.isFinite, !hasNaN else {
             throw ApusError(
-                .internalError,
-                "the logits give no probabilities: one is NaN or infinite, as damaged weights make them")
+                .format, "the logits give no probabilities: one is nan or infinite; are the weights damaged?")
         }
         var total = 0.0
         for i in 0..<logits.count {

@@ -18,6 +18,11 @@ enum Interrupt {
         // Statics are made on first use, which takes a lock: not in a signal handler.
         _ = flag
         _ = isGraceful.load(ordering: .relaxed)
+        // A parent with blocked signals hands them down blocked; Ctrl-C must work all the same.
+        var interrupt = sigset_t()
+        sigemptyset(&interrupt)
+        sigaddset(&interrupt, SIGINT)
+        sigprocmask(SIG_UNBLOCK, &interrupt, nil)
         signal(SIGINT) { _ in
             if Interrupt.isGraceful.load(ordering: .relaxed) && !Interrupt.flag.isCancelled {
                 Interrupt.flag.cancel()

@@ -238,25 +238,41 @@ struct GeneratorTests {
         #expect(throws: ApusError.self) { try generate([]) { $0.stops = [""] } }
     }
 
-    @Test("logits that are all NaN are an error, not a trap")
-    func hopelessLogits() throws {
+    @Test("a logit that is NaN or +infinity is an error, not a trap", arguments: [Float.nan, .infinity, -.infinity])
+    func unsoundLogits(value: Float) throws {
         final class Broken: LogitsSource {
             let vocabularySize = 4
             let contextLength = 10
             var position = 0
+            var logits: [Float]
+            init(_ logits: [Float]) { self.logits = logits }
             func eval(_ ids: [Int32], cancellation: CancellationFlag?) throws(ApusError) { position += ids.count }
             func withLogits<R>(_ body: (UnsafeMutableBufferPointer<Float>) -> R) -> R {
-                var logits = [Float](repeating: .nan, count: 4)
-                return logits.withUnsafeMutableBufferPointer { body($0) }
+                logits.withUnsafeMutableBufferPointer { body($0) }
             }
         }
-        var generator = try Generator(
-            source: Broken(), tokenizer: ByteTokenizer(), chain: SamplerChain(SamplingOptions()),
-            options: GenerationOptions())
-        #expect {
-            try generator.run(prompt: [1])
-        } throws: { error in
-            (error as? ApusError)?.code == .internalError
+        func generate(_ logits: [Float]) throws -> GenerationResult {
+            var options = GenerationOptions()
+            options.maxTokens = 1
+            var generator = try Generator(
+                source: Broken(logits), tokenizer: ByteTokenizer(), chain: SamplerChain([], seed: 1), options: options)
+            return try generator.run(prompt: [1])
+        }
+        func failure(_ logits: [Float]) -> ApusError? {
+            do {
+                _ = try generate(logits)
+                return nil
+            } catch {
+                return error as? ApusError
+            }
+        }
+        // -infinity is sound: a token that cannot come. Unless all are.
+        if value == -.infinity {
+            #expect(try generate([value, value, 1, value]).ids == [2])
+            #expect(failure([value, value, value, value]) != nil)
+        } else {
+            #expect(failure([1, 2, value, 3])?.message.hasPrefix("the logit of token 2 is \(value)") == true)
+            #expect(failure([value, value, value, value])?.code == .format)
         }
     }
 }
