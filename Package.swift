@@ -50,9 +50,14 @@ let package = Package(
         .testTarget(
             name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"],
             exclude: ["tokenizer_oracle.py", "tokenizer_texts.py"], swiftSettings: swiftSettings),
-        .testTarget(name: "ApusModelTests", dependencies: ["ApusModel", "ApusGGUF"], swiftSettings: swiftSettings),
+        .target(
+            name: "ApusTestSupport", dependencies: ["ApusModel", "ApusGGUF"], path: "Tests/Support",
+            swiftSettings: swiftSettings),
         .testTarget(
-            name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusGGUF"],
+            name: "ApusModelTests", dependencies: ["ApusModel", "ApusGGUF", "ApusTestSupport"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusGGUF", "ApusTestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ApusCLITests", dependencies: ["Apus", "ApusTokenizer", "ApusGGUF", "ApusCLI"],

@@ -2,11 +2,12 @@
 
 import ApusGGUF
 import ApusModel
+import ApusTestSupport
 import Testing
 
 @Suite struct DecoderTests {
     @Test func `Tokens and sizes are checked before anything changes`() throws {
-        let weights = try SyntheticModel(context: 100).load()
+        let weights = try SyntheticModel { $0.context = 100 }.load()
         let runner = try Runner(weights, maxTokens: 32)
         let sequence = runner.sequence()
         func message(_ tokens: [Int32]) -> String {
@@ -67,19 +68,19 @@ import Testing
                 return String(error.message.drop { $0 != ":" }.dropFirst(2))
             }
         }
-        let missing = try message(SyntheticModel(change: { $0 == "blk.1.ffn_up.weight" ? nil : $1 }))
+        let missing = try message(SyntheticModel { $0.change = { $0 == "blk.1.ffn_up.weight" ? nil : $1 } })
         #expect(missing == "tensor 'blk.1.ffn_up.weight' is missing, wanted: shape [96, 160]")
-        let misshapen = try message(SyntheticModel(change: { $0 == "blk.0.attn_k.weight" ? [96, 32] : $1 }))
+        let misshapen = try message(SyntheticModel { $0.change = { $0 == "blk.0.attn_k.weight" ? [96, 32] : $1 } })
         #expect(misshapen == "tensor 'blk.0.attn_k.weight' has shape [96, 32], wanted: [96, 64]")
-        let type = try message(SyntheticModel(type: .iq4_nl))
+        let type = try message(SyntheticModel { $0.type = .iq4_nl })
         #expect(type.contains("has type IQ4_NL, supported: F32, F16, BF16, Q8_0"))
-        let heads = try message(SyntheticModel(kvHeads: 4))
+        let heads = try message(SyntheticModel { $0.kvHeads = 4 })
         #expect(heads == "llama.attention.head_count_kv is 4, wanted: a divisor of the 6 heads")
-        let scaling = try message(SyntheticModel(metadata: [("llama.rope.scaling.type", .string("longrope"))]))
+        let scaling = try message(SyntheticModel { $0.metadata = [("llama.rope.scaling.type", .string("longrope"))] })
         #expect(scaling == "llama.rope.scaling.type is 'longrope', supported: none, linear, yarn")
-        let architecture = try message(SyntheticModel(metadata: [("general.architecture", .string("mamba"))]))
+        let architecture = try message(SyntheticModel { $0.metadata = [("general.architecture", .string("mamba"))] })
         #expect(architecture == "general.architecture is 'mamba', supported: llama")
         #expect(
-            try message(SyntheticModel(metadata: [("llama.expert_count", .uint32(8))])).contains("mixture of experts"))
+            try message(SyntheticModel { $0.metadata = [("llama.expert_count", .uint32(8))] }).contains("mixture of experts"))
     }
 }

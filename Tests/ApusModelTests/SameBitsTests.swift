@@ -2,6 +2,7 @@
 
 import ApusGGUF
 import ApusModel
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -39,9 +40,12 @@ func tokens(_ count: Int, seed: Int = 1, vocabulary: Int = 203) -> [Int32] {
 @Suite struct SameBitsTests {
     static let models: [SyntheticModel] = [
         SyntheticModel(),
-        SyntheticModel(headDim: 48, valueDim: 16, type: .q4_0, hasBiases: true),
-        SyntheticModel(dim: 80, heads: 5, kvHeads: 1, headDim: 20, valueDim: 20, hidden: 72, type: .f32, embeddingType: .f32),
-        SyntheticModel(heads: 3, kvHeads: 3, type: .q5_0, embeddingType: .f32),
+        SyntheticModel { ($0.headDim, $0.valueDim, $0.type, $0.hasBiases) = (48, 16, .q4_0, true) },
+        SyntheticModel {
+            ($0.dim, $0.heads, $0.kvHeads, $0.headDim, $0.valueDim, $0.hidden) = (80, 5, 1, 20, 20, 72)
+            ($0.type, $0.embeddingType) = (.f32, .f32)
+        },
+        SyntheticModel { ($0.heads, $0.kvHeads, $0.type, $0.embeddingType) = (3, 3, .q5_0, .f32) },
     ]
 
     @Test(arguments: models.indices)

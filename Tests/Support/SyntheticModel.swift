@@ -1,32 +1,46 @@
 // Llama models of a few hundred kilobytes with random weights, of the shapes and types that a test asks for.
 
-import ApusGGUF
-import ApusModel
+public import ApusGGUF
+public import ApusModel
 import Foundation
 
-struct SyntheticModel: Sendable {
-    var dim = 96
-    var heads = 6
-    var kvHeads = 2
-    var headDim = 32
-    var valueDim = 32
-    var hidden = 160
-    var layers = 2
-    var vocabulary = 203
-    var context = 2048
-    var type = GGMLType.q8_0
-    var embeddingType = GGMLType.q8_0
-    var hasBiases = false
-    var metadata: [(String, Metadata.Value)] = []
+/// A model's shapes and types; the file exists only while it is being read.
+public struct SyntheticModel: Sendable {
+    /// Width of the residual stream.
+    public var dim = 96
+    /// Query heads, and heads of keys and values.
+    public var heads = 6, kvHeads = 2
+    /// Dimensions of a head of queries and keys, and of values.
+    public var headDim = 32, valueDim = 32
+    /// Width of the feed-forward's inner layer.
+    public var hidden = 160
+    /// Number of layers.
+    public var layers = 2
+    /// Number of tokens.
+    public var vocabulary = 203
+    /// Positions that the model is for.
+    public var context = 2048
+    /// Type of the matrices; the vectors are F32.
+    public var type = GGMLType.q8_0
+    /// Type of the embedding, which is the output too.
+    public var embeddingType = GGMLType.q8_0
+    /// Whether every linear layer has a bias.
+    public var hasBiases = false
+    /// Fields to add, or to have another value than they would.
+    public var metadata: [(String, Metadata.Value)] = []
     /// Leaves a tensor out, or gives it another shape.
-    var change: @Sendable (String, [Int]) -> [Int]? = { $1 }
+    public var change: @Sendable (String, [Int]) -> [Int]? = { $1 }
 
-    /// Writes the file, opens it and removes it: nobody reads it after the model is loaded.
-    func load(threads: Int = 2) throws(ApusError) -> DecoderWeights {
+    /// A model; `adjust` sets what is to be special.
+    public init(_ adjust: (inout SyntheticModel) -> Void = { _ in }) { adjust(&self) }
+
+    /// Loads the model.
+    public func load(threads: Int = 2) throws(ApusError) -> DecoderWeights {
         try withFile { file throws(ApusError) in try DecoderWeights(file, threads: threads) }
     }
 
-    func withFile<R>(_ body: (GGUFFile) throws(ApusError) -> R) throws(ApusError) -> R {
+    /// Writes the file, opens it, and removes it at the end.
+    public func withFile<R>(_ body: (GGUFFile) throws(ApusError) -> R) throws(ApusError) -> R {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("apus-\(UUID()).gguf").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         try write(to: path)
@@ -44,6 +58,11 @@ struct SyntheticModel: Sendable {
             writer.set("llama.\(key)", .uint32(UInt32(value)))
         }
         writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
+        // A set of 256 bytes is not needed: these tokens are only counted.
+        writer.set("tokenizer.ggml.model", .string("gpt2"))
+        writer.set("tokenizer.ggml.pre", .string("gpt-2"))
+        writer.set("tokenizer.ggml.tokens", .strings(GGUFStringArray((0..<vocabulary).map { "t\($0)" })))
+        writer.set("tokenizer.ggml.merges", .strings(GGUFStringArray([String]())))
         for (key, value) in metadata { writer.set(key, value) }
         var random = RandomBytes()
         func add(_ name: String, _ shape: [Int], _ type: GGMLType, scale: Float = 0.2) throws(ApusError) {
@@ -73,7 +92,7 @@ struct SyntheticModel: Sendable {
 }
 
 /// Deterministic random weights.
-struct RandomBytes {
+private struct RandomBytes {
     private var state: UInt64 = 7
 
     mutating func next() -> UInt64 {
