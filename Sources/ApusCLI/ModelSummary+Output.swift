@@ -35,7 +35,8 @@ extension ModelSummary {
             add(
                 "memory",
                 "\(byteCount(memory.totalBytes)) for a context of \(grouped(memory.contextLength)): "
-                    + "weights \(byteCount(memory.weightBytes)), cache \(byteCount(memory.cacheBytes))")
+                    + "weights \(byteCount(memory.weightBytes)), cache \(byteCount(memory.cacheBytes)), "
+                    + "activations \(byteCount(memory.bufferBytes))")
         }
         for problem in unsupported { add("not supported", problem) }
         if unsupported.isEmpty { add("supported", "yes") }
@@ -146,7 +147,8 @@ extension ModelSummary {
         guard let memory else { return .null }
         return [
             "context_length": .int(memory.contextLength), "weight_bytes": .int(memory.weightBytes),
-            "cache_bytes": .int(memory.cacheBytes), "total_bytes": .int(memory.totalBytes),
+            "cache_bytes": .int(memory.cacheBytes), "buffer_bytes": .int(memory.bufferBytes),
+            "total_bytes": .int(memory.totalBytes),
         ]
     }
 }

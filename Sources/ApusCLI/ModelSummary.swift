@@ -20,7 +20,8 @@ struct ModelSummary {
         let contextLength: Int
         let weightBytes: Int
         let cacheBytes: Int
-        var totalBytes: Int { weightBytes + cacheBytes }
+        let bufferBytes: Int
+        let totalBytes: Int
     }
 
     let file: GGUFFile
@@ -47,7 +48,7 @@ struct ModelSummary {
             }
         }
         spec = attempt { () throws(ApusError) in try Architectures.spec(file.metadata) }
-        tokenizer = attempt { () throws(ApusError) in try Tokenizers.make(file.metadata) }
+        tokenizer = attempt { () throws(ApusError) in try Self.tokenizer(of: file) }
         for share in types where !share.isSupported {
             problems.append(
                 "type \(share.type) (tensors: \(share.tensors)), "
@@ -86,6 +87,19 @@ struct ModelSummary {
 
     func string(_ key: String) -> String? { try? file.metadata.optionalString(key) }
 
+    /// The tokenizer. Merges are what takes the time in making one, so above a limit they are counted, but not checked:
+    /// a summary is to be there at once.
+    private static func tokenizer(of file: GGUFFile) throws(ApusError) -> any Tokenizer {
+        let key = "tokenizer.ggml.merges"
+        let mostChecked = 100_000
+        guard case .strings(let merges) = file.metadata[key], merges.count > mostChecked else {
+            return try Tokenizers.make(file.metadata)
+        }
+        let none = Metadata.Value.strings(GGUFStringArray([]))
+        let entries = file.metadata.entries.map { $0.key == key ? (key: key, value: none) : $0 }
+        return try Tokenizers.make(Metadata(entries, source: ApusError.printable(file.paths[0])))
+    }
+
     private static func shares(of file: GGUFFile) -> [TypeShare] {
         var shares: [UInt32: TypeShare] = [:]
         for tensor in file.tensors {
@@ -99,15 +113,28 @@ struct ModelSummary {
         return shares.values.sorted { ($0.bytes, $1.type.rawValue) > ($1.bytes, $0.type.rawValue) }
     }
 
+    /// Without a full check of the tensors, packed weights are taken to be as large as those in the file.
     private static func memory(
         _ spec: DecoderSpec, requirements: DecoderWeights.Requirements?, _ file: GGUFFile, _ contextLength: Int
     ) -> Memory? {
-        let pages = (contextLength - 1) / KVCache.pagePositions + 1
-        let (cacheBytes, overflow) = KVCache.pageBytes(spec).multipliedReportingOverflow(by: pages)
-        // Without a full check, packed weights are about as large as those in the file.
-        let weightBytes = requirements?.weightBytes ?? file.tensors.reduce(0) { $0.addingClamped($1.byteCount) }
-        guard !overflow, !weightBytes.addingReportingOverflow(cacheBytes).overflow else { return nil }
-        return Memory(contextLength: contextLength, weightBytes: weightBytes, cacheBytes: cacheBytes)
+        guard let requirements else {
+            let pages = (contextLength - 1) / KVCache.pagePositions + 1
+            let (cache, overflow) = KVCache.pageBytes(spec).multipliedReportingOverflow(by: pages)
+            let weights = file.tensors.reduce(0) { $0.addingClamped($1.byteCount) }
+            let (total, tooMuch) = weights.addingReportingOverflow(cache)
+            guard !overflow, !tooMuch else { return nil }
+            return Memory(
+                contextLength: contextLength, weightBytes: weights, cacheBytes: cache, bufferBytes: 0, totalBytes: total
+            )
+        }
+        var options = LoadOptions()
+        options.contextLength = contextLength
+        guard let budget = try? MemoryBudget(requirements, spec: spec, options: options, available: nil) else {
+            return nil
+        }
+        return Memory(
+            contextLength: contextLength, weightBytes: budget.weightBytes, cacheBytes: budget.cacheBytes,
+            bufferBytes: budget.bufferBytes, totalBytes: budget.totalBytes)
     }
 }
 

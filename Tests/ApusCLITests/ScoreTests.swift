@@ -114,6 +114,20 @@ struct ScoreTests {
         #expect(tiny.folder.names == ["logits.f32", "text", "tiny.gguf"])
     }
 
+    @Test("Ctrl-C is exit 130, says nothing and leaves no file behind")
+    func interrupted() throws {
+        // A text that takes long enough: its logits are a gigabyte.
+        let text = String(repeating: "hello world ", count: 100_000)
+        try tiny.folder.file("long", Data(text.utf8))
+        let line =
+            "$APUS perplexity -m \(tiny.model) -f \(tiny.folder.path("long")) -c 2000000 --logits-out \(logitsPath) & "
+            + "while [ ! -s \(logitsPath).$!.partial ]; do sleep 0.01; done; kill -INT $!; wait $!"
+        let outcome = try Command.shell(line)
+        #expect(outcome.status == 130)
+        #expect(outcome.output.isEmpty && outcome.error.isEmpty, "\(outcome.error)")
+        #expect(tiny.folder.names == ["long", "text", "tiny.gguf"])
+    }
+
     @Test("for people: one line")
     func line() throws {
         let outcome = try perplexity("-f", tiny.folder.path("text"))
