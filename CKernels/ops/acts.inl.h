@@ -16,7 +16,9 @@ APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block,
     const float inverse = largest > 1e-35f && largest < __builtin_inff() ? 127.0f / largest : 0.0f;
     // Adding 1.5 * 2^23 rounds to an integer, which stands in the low bits.
     const f32x16 magic = V(splat)(12582912.0f), factor = V(splat)(inverse);
-    const i32x16 qa = (i32x16)(a * factor + magic) - (i32x16)magic, qb = (i32x16)(b * factor + magic) - (i32x16)magic;
+    const i32x16 used = V(splat_int)(inverse != 0.0f ? -1 : 0); // a NaN times 0 is no integer
+    const i32x16 qa = ((i32x16)(a * factor + magic) - (i32x16)magic) & used;
+    const i32x16 qb = ((i32x16)(b * factor + magic) - (i32x16)magic) & used;
     const size_t width = place.width, lane = place.lane;
     uint8_t *record = (uint8_t *)acts + place.tile_offset + block * APUS_Q8_RECORD * width;
     const i8x16 low = __builtin_convertvector(qa, i8x16), high = __builtin_convertvector(qb, i8x16);
@@ -48,6 +50,5 @@ APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, s
         V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, rest);
         if (out->q8_rest != NULL) V(put_block_q8)(out->q8_rest, place, col / APUS_ACT_BLOCK, rest, rest);
     }
-    if (out->f32 != NULL)
-        V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
+    if (out->f32 != NULL) V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
 }
