@@ -32,6 +32,15 @@ enum ModelLocator {
         throw ApusError(.io, "\(quoted): no such file, and no model of that name in \(shown), \(there)")
     }
 
+    /// Does some work with a model, and puts the file's name before what is found wrong with it on the way.
+    static func naming<T>(_ path: String, _ work: () throws(ApusError) -> T) throws(ApusError) -> T {
+        do {
+            return try work()
+        } catch {
+            throw error.code == .format ? ApusError(.format, "\(ApusError.printable(path)): \(error.message)") : error
+        }
+    }
+
     /// The folder that names are looked for in: $APUS_MODELS, or else ./models, or else the folder `models` of the
     /// project whose build folder the command lies in.
     private static func modelFolder() -> String? {

@@ -52,7 +52,7 @@ struct PerplexityCommand: ParsableCommand {
         }
         Interrupt.beginGraceful()
         let output = try logitsFile.map { path throws(ApusError) in try LogitsFile(path: path) }
-        let score = try self.score(ids, engine, output)
+        let score = try ModelLocator.naming(path) { () throws(ApusError) in try self.score(ids, engine, output) }
         try output?.finish()
         Console.clearProgress()
         try report(ids, score)

@@ -65,7 +65,9 @@ struct RunCommand: ParsableCommand {
             source: session, tokenizer: engine.tokenizer, chain: chain, options: options, cancellation: Interrupt.flag)
         Interrupt.beginGraceful()
         let output = TextOutput(isSilent: json)
-        let result = try generator.run(prompt: ids) { piece in output.write(piece) }
+        let result = try ModelLocator.naming(path) { () throws(ApusError) in
+            try generator.run(prompt: ids) { piece in output.write(piece) }
+        }
         if let failure = output.failure { throw failure }
 
         let report = RunReport(

@@ -81,10 +81,12 @@ struct BadFileTests {
         try handle.seek(toOffset: UInt64(norm.offset))
         try handle.write(contentsOf: withUnsafeBytes(of: value) { Data($0) })
         try handle.close()
-        expectFailure(try Command.run(["run", "-m", path, "-p", "x", "-n", "2"]), saying: "logit", "damaged")
+        expectFailure(
+            try Command.run(["run", "-m", path, "-p", "x", "-n", "2"]), saying: "tiny.gguf", "logit", "damaged")
         try folder.file("text", Data("some text".utf8))
         expectFailure(
-            try Command.run(["perplexity", "-m", path, "-f", folder.path("text")]), saying: "logit", "damaged")
+            try Command.run(["perplexity", "-m", path, "-f", folder.path("text")]), saying: "tiny.gguf", "logit",
+            "damaged")
     }
 
     @Test("short names: unknown, ambiguous, no folder; the message lists what there is")
