@@ -46,7 +46,8 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(
-            name: "ApusGGUFTests", dependencies: ["ApusGGUF"], exclude: ["gguf_oracle.py"], swiftSettings: swiftSettings),
+            name: "ApusGGUFTests", dependencies: ["ApusGGUF"], exclude: ["gguf_oracle.py"], swiftSettings: swiftSettings
+        ),
         .testTarget(
             name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"],
             exclude: ["tokenizer_oracle.py", "tokenizer_texts.py"], swiftSettings: swiftSettings),

@@ -8,7 +8,7 @@
 typedef void (*apus_op_run)(const apus_op *op, const apus_step *step, uint32_t begin, uint32_t end, void *scratch);
 
 typedef struct apus_op_traits {
-    uint32_t (*tiles)(const apus_op *op, const apus_step *step); ///< independent pieces in a step
+    uint32_t (*tiles)(const apus_op *op, const apus_step *step);   ///< independent pieces in a step
     size_t (*scratch_bytes)(const apus_op *op, size_t max_tokens); ///< NULL: none
     apus_op_run run[APUS_ISA_COUNT];
 } apus_op_traits;

@@ -4,8 +4,7 @@
 #include "core/parallel.h"
 #include "isa/isa.h"
 
-#define APUS_OP(name)                                                                                                  \
-    extern const apus_op_traits apus_##name##_traits;
+#define APUS_OP(name) extern const apus_op_traits apus_##name##_traits;
 #include "apus_ops.h"
 #undef APUS_OP
 

@@ -111,15 +111,15 @@ APUS_API void apus_quant_decode(const apus_quant *quant, const void *src, float 
 /// A packed matrix: ceil(rows / 16) tiles, each of 16 rows side by side.
 typedef struct apus_weights {
     const apus_quant *quant;
-    uint8_t *tiles;    ///< 64-byte aligned, apus_weights_bytes() long
-    uint32_t rows;     ///< outputs
-    uint32_t cols;     ///< inputs, a multiple of the type's block
+    uint8_t *tiles; ///< 64-byte aligned, apus_weights_bytes() long
+    uint32_t rows;  ///< outputs
+    uint32_t cols;  ///< inputs, a multiple of the type's block
 } apus_weights;
 
 /// Bytes that the tiles of a matrix take (at most 15 rows and 63 bytes a tile more than in the file).
 APUS_API size_t apus_weights_bytes(const apus_quant *quant, size_t rows, size_t cols);
-/// Packs rows [row, row + n_rows) from the file's format; `row` is a multiple of 16, and so is n_rows except at the end.
-/// `src` (n_rows, cols). Runs on the calling thread; different tiles may be packed by different threads at once.
+/// Packs rows [row, row + n_rows) from the file's format; `row` is a multiple of 16, and so is n_rows except at the
+/// end. `src` (n_rows, cols). Runs on the calling thread; different tiles may be packed by different threads at once.
 APUS_API void apus_weights_pack(const apus_weights *weights, const void *src, size_t row, size_t n_rows);
 /// Decodes one row out of the packed form: dst (cols).
 APUS_API void apus_weights_decode_row(const apus_weights *weights, size_t row, float *dst);
@@ -152,7 +152,7 @@ typedef struct apus_acts {
 
 /// Consecutive tokens of one sequence within a step.
 typedef struct apus_segment {
-    int32_t first_token;  ///< index in the step
+    int32_t first_token; ///< index in the step
     int32_t n_tokens;
     int32_t first_pos;    ///< position of the first token; the others follow
     const int32_t *pages; ///< page p holds positions [64 p, 64 p + 64) of the sequence
@@ -240,23 +240,23 @@ typedef enum apus_rope_layout {
 /// The KV cache of one layer: within each page of the pool, the keys of every head in 4 groups of 16 positions, so that
 /// a lane is a position, then the values of every head. A page holds all layers, so a context grows page by page.
 typedef struct apus_kv {
-    uint16_t *k;          ///< f16 (pages, n_kv_heads, 4, k_dim, 16), page_stride from page to page
-    uint16_t *v;          ///< f16 (pages, n_kv_heads, 64, v_stride), page_stride from page to page
-    size_t page_stride;   ///< elements from page to page
+    uint16_t *k;        ///< f16 (pages, n_kv_heads, 4, k_dim, 16), page_stride from page to page
+    uint16_t *v;        ///< f16 (pages, n_kv_heads, 64, v_stride), page_stride from page to page
+    size_t page_stride; ///< elements from page to page
     uint32_t n_kv_heads;
-    uint32_t k_dim;       ///< head_dim of q and k
-    uint32_t v_dim;       ///< head_dim of v
-    uint32_t v_stride;    ///< v_dim rounded up to a multiple of 16
+    uint32_t k_dim;    ///< head_dim of q and k
+    uint32_t v_dim;    ///< head_dim of v
+    uint32_t v_stride; ///< v_dim rounded up to a multiple of 16
 } apus_kv;
 
 /// Rotates q in place, rotates k and writes k and v to the cache (Su et al. 2021, arXiv:2104.09864).
 typedef struct apus_rope_kv {
-    float *q;               ///< (tokens, n_heads, k_dim)
-    const float *k;         ///< (tokens, n_kv_heads, k_dim)
-    const float *v;         ///< (tokens, n_kv_heads, v_dim)
-    const float *cos_sin;   ///< of apus_rope_table, or NULL: no rotation
-    const float *q_norm;    ///< (k_dim) weight of a per-head RMSNorm before the rotation, or NULL
-    const float *k_norm;    ///< (k_dim) or NULL
+    float *q;             ///< (tokens, n_heads, k_dim)
+    const float *k;       ///< (tokens, n_kv_heads, k_dim)
+    const float *v;       ///< (tokens, n_kv_heads, v_dim)
+    const float *cos_sin; ///< of apus_rope_table, or NULL: no rotation
+    const float *q_norm;  ///< (k_dim) weight of a per-head RMSNorm before the rotation, or NULL
+    const float *k_norm;  ///< (k_dim) or NULL
     apus_kv kv;
     uint32_t n_heads;
     uint32_t n_pairs; ///< rotated dimensions / 2; the dimensions past 2 n_pairs stay

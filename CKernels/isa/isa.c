@@ -48,17 +48,25 @@ static bool has_i8mm(void) {
 
 bool apus_isa_available(apus_isa isa) {
     switch (isa) {
-    case APUS_ISA_PORTABLE: return true;
+    case APUS_ISA_PORTABLE:
+        return true;
 #if defined(__x86_64__)
-    case APUS_ISA_AVX2: return has_avx2();
-    case APUS_ISA_AVX512: return has_avx512();
-    case APUS_ISA_AVX512VNNI: return has_avx512() && __builtin_cpu_supports("avx512vnni");
+    case APUS_ISA_AVX2:
+        return has_avx2();
+    case APUS_ISA_AVX512:
+        return has_avx512();
+    case APUS_ISA_AVX512VNNI:
+        return has_avx512() && __builtin_cpu_supports("avx512vnni");
 #elif defined(__aarch64__)
-    case APUS_ISA_NEON: return true;
-    case APUS_ISA_NEON_DOTPROD: return has_dotprod();
-    case APUS_ISA_NEON_I8MM: return has_i8mm();
+    case APUS_ISA_NEON:
+        return true;
+    case APUS_ISA_NEON_DOTPROD:
+        return has_dotprod();
+    case APUS_ISA_NEON_I8MM:
+        return has_i8mm();
 #endif
-    default: return false;
+    default:
+        return false;
     }
 }
 

@@ -39,19 +39,18 @@
 
 /// The initializer of a table of a function's variants, indexed by apus_isa.
 #define APUS_VARIANTS(name)                                                                                            \
-    {                                                                                                                  \
-        [APUS_ISA_PORTABLE] = name##_portable, APUS_ON_X86([APUS_ISA_AVX2] = name##_avx2,                              \
-                                                           [APUS_ISA_AVX512] = name##_avx512,                          \
-                                                           [APUS_ISA_AVX512VNNI] = name##_avx512vnni, )                \
-            APUS_ON_ARM64([APUS_ISA_NEON] = name##_neon, [APUS_ISA_NEON_DOTPROD] = name##_neon_dotprod,                \
-                          [APUS_ISA_NEON_I8MM] = name##_neon_i8mm, )                                                   \
-    }
+    {[APUS_ISA_PORTABLE] = name##_portable,                                                                            \
+     APUS_ON_X86([APUS_ISA_AVX2] = name##_avx2, [APUS_ISA_AVX512] = name##_avx512,                                     \
+                 [APUS_ISA_AVX512VNNI] = name##_avx512vnni, )                                                          \
+         APUS_ON_ARM64([APUS_ISA_NEON] = name##_neon, [APUS_ISA_NEON_DOTPROD] = name##_neon_dotprod,                   \
+                       [APUS_ISA_NEON_I8MM] = name##_neon_i8mm, )}
 
 /// The same for a function that has one variant.
 #define APUS_ONE_VARIANT(name)                                                                                         \
     {                                                                                                                  \
-        [APUS_ISA_PORTABLE] = name, [APUS_ISA_AVX2] = name, [APUS_ISA_AVX512] = name, [APUS_ISA_AVX512VNNI] = name,    \
-        [APUS_ISA_NEON] = name, [APUS_ISA_NEON_DOTPROD] = name, [APUS_ISA_NEON_I8MM] = name,                           \
+        [APUS_ISA_PORTABLE] = name,   [APUS_ISA_AVX2] = name, [APUS_ISA_AVX512] = name,                                \
+        [APUS_ISA_AVX512VNNI] = name, [APUS_ISA_NEON] = name, [APUS_ISA_NEON_DOTPROD] = name,                          \
+        [APUS_ISA_NEON_I8MM] = name,                                                                                   \
     }
 
 #define APUS_INLINE static inline __attribute__((always_inline, unused))

@@ -70,8 +70,8 @@ const apus_op_traits apus_attention_traits = {
 #include "ops/attention.inl.h"
 
 /// Folds one page into the results of n queries (a constant). k: (4, k_dim, 16), v: (64, v_stride).
-APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries,
-                              int n) {
+APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start,
+                              query *queries, int n) {
     float scores[V(attention_queries)][APUS_PAGE];
     for (size_t group = 0; group < 4; group++) {
         f32x16 sums[V(attention_queries)];
@@ -110,8 +110,7 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16
         sums_of_weights[i] = V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
     }
     corrections = V(exp2)(corrections);
-    for (int i = 0; i < n; i++)
-        queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums_of_weights[i];
+    for (int i = 0; i < n; i++) queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums_of_weights[i];
 
     if (whole) {
         size_t c = 0;
@@ -159,15 +158,28 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16
     }
 }
 
-static void V(fold)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries, int n) {
+static void V(fold)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries,
+                    int n) {
     // A group of queries whose ranges all reach the page; the others are left out by the caller.
     switch (n) {
-    case 1: V(fold_page)(kv, k, v, page_start, queries, 1); break;
-    case 2: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 2 ? 2 : 1); break;
-    case 3: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 3 ? 3 : 1); break;
-    case 4: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 4 ? 4 : 1); break;
-    case 5: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 5 ? 5 : 1); break;
-    default: V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 6 ? 6 : 1); break;
+    case 1:
+        V(fold_page)(kv, k, v, page_start, queries, 1);
+        break;
+    case 2:
+        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 2 ? 2 : 1);
+        break;
+    case 3:
+        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 3 ? 3 : 1);
+        break;
+    case 4:
+        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 4 ? 4 : 1);
+        break;
+    case 5:
+        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 5 ? 5 : 1);
+        break;
+    default:
+        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 6 ? 6 : 1);
+        break;
     }
 }
 

@@ -4,8 +4,8 @@
 
 #include "core/op.h"
 
-/// Queries (tokens x the heads of one KV head) that a tile works on together, so that a page of keys and values stays in
-/// the first cache level: 32 of them hold 16 KiB of state at 64 dimensions.
+/// Queries (tokens x the heads of one KV head) that a tile works on together, so that a page of keys and values stays
+/// in the first cache level: 32 of them hold 16 KiB of state at 64 dimensions.
 #define APUS_TILE_QUERIES 32
 
 /// A piece's result for one query: largest score, sum of weights, weighted sum of values; all in powers of 2.
@@ -14,7 +14,9 @@ typedef struct apus_partial {
     float pad[14]; ///< the values start on a cache line
 } apus_partial;
 
-static inline size_t apus_partial_floats(const apus_kv *kv) { return sizeof(apus_partial) / sizeof(float) + kv->v_stride; }
+static inline size_t apus_partial_floats(const apus_kv *kv) {
+    return sizeof(apus_partial) / sizeof(float) + kv->v_stride;
+}
 
 static inline float *apus_partial_values(apus_partial *partial) { return (float *)(partial + 1); }
 

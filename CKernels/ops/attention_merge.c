@@ -1,5 +1,5 @@
-// Merges the pieces that attention left, divides by the sum of weights, and packs. A tile is a head of a token, or all of
-// a token's heads where a block of 32 columns could span two.
+// Merges the pieces that attention left, divides by the sum of weights, and packs. A tile is a head of a token, or all
+// of a token's heads where a block of 32 columns could span two.
 #ifndef APUS_BODY
 #include "ops/attention.h"
 #include "isa/isa.h"

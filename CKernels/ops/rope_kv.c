@@ -17,8 +17,7 @@ static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
 #define APUS_BODY "ops/rope_kv.c"
 #include "isa/foreach_isa.h"
 
-const apus_op_traits apus_rope_kv_traits = {
-    .tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_VARIANTS(run)};
+const apus_op_traits apus_rope_kv_traits = {.tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_VARIANTS(run)};
 #else
 
 /// RMSNorm of one head, in 16 partial sums.
@@ -32,7 +31,8 @@ APUS_INLINE void V(norm_head)(float *x, const float *weight, size_t dim, float e
     for (size_t i = 0; i < dim; i++) x[i] = x[i] * scale * weight[i];
 }
 
-APUS_INLINE void V(rotate)(float *x, const float *cosines, const float *sines, size_t n_pairs, apus_rope_layout layout) {
+APUS_INLINE void V(rotate)(float *x, const float *cosines, const float *sines, size_t n_pairs,
+                           apus_rope_layout layout) {
     const size_t stride = layout == APUS_ROPE_PAIRS ? 2 : 1, partner = layout == APUS_ROPE_PAIRS ? 1 : n_pairs;
     for (size_t i = 0; i < n_pairs; i++) {
         float *a = x + i * stride, *b = a + partner;

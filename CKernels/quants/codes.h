@@ -33,8 +33,8 @@ static inline size_t apus_plane_bytes(int bits) { return bits == 8 ? 512 : bits 
 
 /// Bytes of a tile's scales.
 static inline size_t apus_scale_bytes(apus_scale_form form, size_t cols) {
-    return form == APUS_SCALE_D ? cols / 32 * 32
-           : form == APUS_SCALE_DM ? cols / 32 * 64
+    return form == APUS_SCALE_D        ? cols / 32 * 32
+           : form == APUS_SCALE_DM     ? cols / 32 * 64
            : form == APUS_SCALE_SUPER6 ? cols / 256 * 256
                                        : cols / 256 * 288;
 }
@@ -84,7 +84,8 @@ static inline void apus_get_codes(const uint8_t *planes, int bits, size_t row, u
 static inline void apus_put_bits(uint8_t *byte, uint8_t value, int shift) { *byte = (uint8_t)(*byte | value << shift); }
 
 /// Writes a block's scales; the region was zeroed before.
-static inline void apus_put_scales(uint8_t *scales, apus_scale_form form, size_t block, size_t row, const apus_codes *c) {
+static inline void apus_put_scales(uint8_t *scales, apus_scale_form form, size_t block, size_t row,
+                                   const apus_codes *c) {
     if (form == APUS_SCALE_D) {
         __builtin_memcpy(scales + block * 32 + row * 2, &c->d, 2);
     } else if (form == APUS_SCALE_DM) {
@@ -108,7 +109,8 @@ static inline void apus_put_scales(uint8_t *scales, apus_scale_form form, size_t
     }
 }
 
-static inline void apus_get_scales(const uint8_t *scales, apus_scale_form form, size_t block, size_t row, apus_codes *c) {
+static inline void apus_get_scales(const uint8_t *scales, apus_scale_form form, size_t block, size_t row,
+                                   apus_codes *c) {
     if (form == APUS_SCALE_D) {
         __builtin_memcpy(&c->d, scales + block * 32 + row * 2, 2);
     } else if (form == APUS_SCALE_DM) {
@@ -133,18 +135,25 @@ static inline void apus_get_scales(const uint8_t *scales, apus_scale_form form, 
 }
 
 /// The block's values: what the formula says, each operation rounded to f32 as gguf's numpy code does.
-static inline void apus_codes_decode(const apus_codes *c, apus_scale_form form, int bits, int offset, size_t n, float *dst) {
+static inline void apus_codes_decode(const apus_codes *c, apus_scale_form form, int bits, int offset, size_t n,
+                                     float *dst) {
     const float d = apus_f16_to_f32(c->d), m = apus_f16_to_f32(c->m);
     for (size_t i = 0; i < n; i++) {
         const int code = bits == 8 ? (int8_t)c->codes[i] : (int)c->codes[i];
         const float q = (float)(code - offset);
         switch (form) {
-        case APUS_SCALE_D: dst[i] = d * q; break;
-        case APUS_SCALE_DM: dst[i] = d * q + m; break;
+        case APUS_SCALE_D:
+            dst[i] = d * q;
+            break;
+        case APUS_SCALE_DM:
+            dst[i] = d * q + m;
+            break;
         case APUS_SCALE_SUPER6:
             dst[i] = d * (float)c->sub_scale[i / 32] * q - m * (float)c->sub_min[i / 32];
             break;
-        case APUS_SCALE_SUPER8: dst[i] = d * (float)(int8_t)c->sub_scale[i / 16] * q; break;
+        case APUS_SCALE_SUPER8:
+            dst[i] = d * (float)(int8_t)c->sub_scale[i / 16] * q;
+            break;
         }
     }
 }

@@ -44,8 +44,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, size_
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
-        const apus_unpacked unpacked = {values, scales, minima,
-                                        APUS_OFFSET + (APUS_BITS == 8 ? V(signed_offset) : 0)};
+        const apus_unpacked unpacked = {values, scales, minima, APUS_OFFSET + (APUS_BITS == 8 ? V(signed_offset) : 0)};
         apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
         return;
     }
@@ -53,14 +52,30 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, size_
         const size_t left = tokens - t;
         const int m = (int)(left < V(product_tokens) ? left : V(product_tokens));
         switch (m) {
-        case 1: V(direct)(tile, cols, acts, tokens, t, 1, out); break;
-        case 2: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 2 ? 2 : 1, out); break;
-        case 3: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 3 ? 3 : 1, out); break;
-        case 4: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 4 ? 4 : 1, out); break;
-        case 5: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 5 ? 5 : 1, out); break;
-        case 6: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 6 ? 6 : 1, out); break;
-        case 7: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 7 ? 7 : 1, out); break;
-        default: V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 8 ? 8 : 1, out); break;
+        case 1:
+            V(direct)(tile, cols, acts, tokens, t, 1, out);
+            break;
+        case 2:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 2 ? 2 : 1, out);
+            break;
+        case 3:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 3 ? 3 : 1, out);
+            break;
+        case 4:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 4 ? 4 : 1, out);
+            break;
+        case 5:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 5 ? 5 : 1, out);
+            break;
+        case 6:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 6 ? 6 : 1, out);
+            break;
+        case 7:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 7 ? 7 : 1, out);
+            break;
+        default:
+            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 8 ? 8 : 1, out);
+            break;
         }
         t += (size_t)m;
     }

@@ -40,7 +40,13 @@ typedef struct apus_unpacked {
 typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out);
 
 /// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; signed bytes.
-typedef enum apus_unpacked_form { APUS_PLAIN, APUS_MINIMA, APUS_HALVES, APUS_SIGNED, APUS_FORM_COUNT } apus_unpacked_form;
+typedef enum apus_unpacked_form {
+    APUS_PLAIN,
+    APUS_MINIMA,
+    APUS_HALVES,
+    APUS_SIGNED,
+    APUS_FORM_COUNT
+} apus_unpacked_form;
 extern const apus_unpacked_fn apus_unpacked_product[APUS_FORM_COUNT][APUS_ISA_COUNT];
 
 static inline float apus_f16_to_f32(uint16_t half) {

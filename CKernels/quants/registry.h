@@ -1,4 +1,5 @@
-// The registry of weight types: a line here and a file in quants/ each. APUS_QUANT_ENTRY is defined by whoever includes this.
+// The registry of weight types: a line here and a file in quants/ each. APUS_QUANT_ENTRY is defined by whoever includes
+// this.
 APUS_QUANT_ENTRY(f32)
 APUS_QUANT_ENTRY(f16)
 APUS_QUANT_ENTRY(bf16)

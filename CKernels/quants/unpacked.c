@@ -1,5 +1,5 @@
-// The product of an unpacked tile with many tokens, shared by the integer types: compute-bound, so the tile stays in the
-// first two cache levels and is reused for every tile of 12 tokens.
+// The product of an unpacked tile with many tokens, shared by the integer types: compute-bound, so the tile stays in
+// the first two cache levels and is reused for every tile of 12 tokens.
 #include "quants/quant.h"
 
 #define APUS_BODY "quants/unpacked.inl.h"

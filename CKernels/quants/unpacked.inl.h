@@ -27,18 +27,42 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
 #define APUS_CASE(n)                                                                                                   \
     V(tile_tokens)(tile, cols, acts, width, t, out, n <= V(product_tokens) ? n : 1, groups, has_min, is_signed)
             switch (m) {
-            case 1: APUS_CASE(1); break;
-            case 2: APUS_CASE(2); break;
-            case 3: APUS_CASE(3); break;
-            case 4: APUS_CASE(4); break;
-            case 5: APUS_CASE(5); break;
-            case 6: APUS_CASE(6); break;
-            case 7: APUS_CASE(7); break;
-            case 8: APUS_CASE(8); break;
-            case 9: APUS_CASE(9); break;
-            case 10: APUS_CASE(10); break;
-            case 11: APUS_CASE(11); break;
-            default: APUS_CASE(12); break;
+            case 1:
+                APUS_CASE(1);
+                break;
+            case 2:
+                APUS_CASE(2);
+                break;
+            case 3:
+                APUS_CASE(3);
+                break;
+            case 4:
+                APUS_CASE(4);
+                break;
+            case 5:
+                APUS_CASE(5);
+                break;
+            case 6:
+                APUS_CASE(6);
+                break;
+            case 7:
+                APUS_CASE(7);
+                break;
+            case 8:
+                APUS_CASE(8);
+                break;
+            case 9:
+                APUS_CASE(9);
+                break;
+            case 10:
+                APUS_CASE(10);
+                break;
+            case 11:
+                APUS_CASE(11);
+                break;
+            default:
+                APUS_CASE(12);
+                break;
             }
 #undef APUS_CASE
             t += (size_t)m;

@@ -68,7 +68,8 @@ extension DecoderSpec {
         guard headSizes.contains(headDim), headSizes.contains(valueDim) else {
             throw ApusError(
                 .format,
-                "\(prefix).attention.head_count is \(heads) for an embedding_length of \(dim), wanted: heads of 1 to 4096")
+                "\(prefix).attention.head_count is \(heads) for an embedding_length of \(dim), wanted: heads of 1 to 4096"
+            )
         }
         hiddenDim = try metadata.int("\(prefix).feed_forward_length", in: sizes)
         contextLength = try metadata.int("\(prefix).context_length", in: 1...Int(Int32.max))

@@ -114,7 +114,8 @@ public final class Decoder {
             let finished = ComputeThread.shared.run {
                 wanted.withUnsafeBufferPointer { tokens in
                     plan.run(
-                        ops, buffers: buffers, logitTokens: UnsafeBufferPointer(rebasing: tokens[first..<first + count]),
+                        ops, buffers: buffers,
+                        logitTokens: UnsafeBufferPointer(rebasing: tokens[first..<first + count]),
                         cancellation: cancellation)
                 }
             }

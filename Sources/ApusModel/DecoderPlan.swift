@@ -85,18 +85,21 @@ private struct Forward {
     }
 
     private mutating func embed() {
-        ops.append(makeOp(APUS_OP_embed) {
-            $0.embed = apus_embed(table: packed(weights.embedding), x: residual, scale: 1)
-        })
+        ops.append(
+            makeOp(APUS_OP_embed) {
+                $0.embed = apus_embed(table: packed(weights.embedding), x: residual, scale: 1)
+            })
     }
 
     private mutating func rotationTable() {
         let frequencies = weights.inverseFrequencies
-        ops.append(makeOp(APUS_OP_rope_table) {
-            $0.rope_table = apus_rope_table(
-                inv_freq: UnsafePointer(frequencies.baseAddress), cos_sin: rotation, n_pairs: UInt32(frequencies.count),
-                magnitude: Float(spec.rope.magnitude))
-        })
+        ops.append(
+            makeOp(APUS_OP_rope_table) {
+                $0.rope_table = apus_rope_table(
+                    inv_freq: UnsafePointer(frequencies.baseAddress), cos_sin: rotation,
+                    n_pairs: UInt32(frequencies.count),
+                    magnitude: Float(spec.rope.magnitude))
+            })
     }
 
     /// x += Wo · attention(rope(Wq n), rope(Wk n), Wv n) with n = rmsNorm(x)
@@ -110,21 +113,23 @@ private struct Forward {
             normed,
             [product(layer.query, into: q), product(layer.key, into: k), product(layer.value, into: v, fine: true)])
 
-        ops.append(makeOp(APUS_OP_rope_kv) {
-            $0.rope_kv = apus_rope_kv(
-                q: q, k: k, v: v, cos_sin: rotation, q_norm: nil, k_norm: nil, kv: kv, n_heads: UInt32(spec.heads),
-                n_pairs: UInt32(spec.rope.dimensions / 2),
-                layout: spec.ropeLayout == .pairs ? APUS_ROPE_PAIRS : APUS_ROPE_HALVES, norm_eps: spec.normEpsilon)
-        })
+        ops.append(
+            makeOp(APUS_OP_rope_kv) {
+                $0.rope_kv = apus_rope_kv(
+                    q: q, k: k, v: v, cos_sin: rotation, q_norm: nil, k_norm: nil, kv: kv, n_heads: UInt32(spec.heads),
+                    n_pairs: UInt32(spec.rope.dimensions / 2),
+                    layout: spec.ropeLayout == .pairs ? APUS_ROPE_PAIRS : APUS_ROPE_HALVES, norm_eps: spec.normEpsilon)
+            })
 
         let attention = apus_attention(
             q: q, kv: kv, partial: buffers.floats(layout.partial), n_heads: UInt32(spec.heads), window: 0,
             scale: spec.attentionScale)
         ops.append(makeOp(APUS_OP_attention) { $0.attention = attention })
         let heads = buffers.acts(layout.heads, for: [layer.attentionOutput.matrix])
-        ops.append(makeOp(APUS_OP_attention_merge) {
-            $0.attention_merge = apus_attention_merge(attention: attention, out: heads)
-        })
+        ops.append(
+            makeOp(APUS_OP_attention_merge) {
+                $0.attention_merge = apus_attention_merge(attention: attention, out: heads)
+            })
         multiply(heads, [product(layer.attentionOutput, into: residual, accumulate: true)])
     }
 
@@ -132,20 +137,22 @@ private struct Forward {
     private mutating func feedForward(_ layer: DecoderWeights.Layer) {
         let normed = norm(layer.feedForwardNorm, for: [layer.gate.matrix, layer.up.matrix])
         let inner = buffers.acts(layout.inner, for: [layer.down.matrix])
-        ops.append(makeOp(APUS_OP_glu) {
-            $0.glu = apus_glu(
-                in: normed, gate: packed(layer.gate.matrix), up: packed(layer.up.matrix),
-                gate_bias: bias(layer.gate), up_bias: bias(layer.up), out: inner,
-                activation: spec.activation == .silu ? APUS_SILU : APUS_GELU_TANH)
-        })
+        ops.append(
+            makeOp(APUS_OP_glu) {
+                $0.glu = apus_glu(
+                    in: normed, gate: packed(layer.gate.matrix), up: packed(layer.up.matrix),
+                    gate_bias: bias(layer.gate), up_bias: bias(layer.up), out: inner,
+                    activation: spec.activation == .silu ? APUS_SILU : APUS_GELU_TANH)
+            })
         multiply(inner, [product(layer.down, into: residual, accumulate: true)])
     }
 
     private mutating func logits() {
         let normed = buffers.acts(layout.headNormed, for: [weights.output], fine: weights.output)
-        ops.append(makeOp(APUS_OP_rmsnorm) {
-            $0.rmsnorm = rmsNorm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
-        })
+        ops.append(
+            makeOp(APUS_OP_rmsnorm) {
+                $0.rmsnorm = rmsNorm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
+            })
         let output = DecoderWeights.Linear(matrix: weights.output, bias: nil)
         multiply(normed, [product(output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
     }
@@ -166,14 +173,15 @@ private struct Forward {
     private mutating func multiply(
         _ input: apus_acts, _ products: [apus_product], rows: apus_rows = APUS_ROWS_TOKENS
     ) {
-        ops.append(makeOp(APUS_OP_matmul) {
-            $0.matmul.in = input
-            $0.matmul.rows = rows
-            $0.matmul.n_products = UInt32(products.count)
-            withUnsafeMutableBytes(of: &$0.matmul.products) { bytes in
-                _ = bytes.bindMemory(to: apus_product.self).update(fromContentsOf: products)
-            }
-        })
+        ops.append(
+            makeOp(APUS_OP_matmul) {
+                $0.matmul.in = input
+                $0.matmul.rows = rows
+                $0.matmul.n_products = UInt32(products.count)
+                withUnsafeMutableBytes(of: &$0.matmul.products) { bytes in
+                    _ = bytes.bindMemory(to: apus_product.self).update(fromContentsOf: products)
+                }
+            })
     }
 
     private func product(

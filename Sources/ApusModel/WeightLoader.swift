@@ -34,7 +34,8 @@ struct WeightLoader {
         }
         let job = Job(loader: self, pieces: pieces)
         apus_team_run(
-            Int32(threads), { _, _, context in Unmanaged<Job>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().work() },
+            Int32(threads),
+            { _, _, context in Unmanaged<Job>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().work() },
             Unmanaged.passUnretained(job).toOpaque())
         if let error = job.error.withLock({ $0 }) { throw error }
     }

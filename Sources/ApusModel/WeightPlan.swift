@@ -74,7 +74,8 @@ struct WeightPlan {
     /// The tensor's weight type, if shape and type are right.
     private func check(_ tensor: TensorInfo, shape: [Int]) throws(ApusError) -> OpaquePointer {
         // Trailing dimensions of 1 do not count.
-        let found = tensor.shape.count > shape.count && tensor.shape.dropFirst(shape.count).allSatisfy { $0 == 1 }
+        let found =
+            tensor.shape.count > shape.count && tensor.shape.dropFirst(shape.count).allSatisfy { $0 == 1 }
             ? Array(tensor.shape.prefix(shape.count)) : tensor.shape
         guard found == shape else {
             throw ApusError(.format, "\(describe(tensor)) has shape \(tensor.shape), wanted: \(shape)")

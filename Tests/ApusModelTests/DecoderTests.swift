@@ -52,7 +52,8 @@ import Testing
         flag.cancel()
         #expect(throws: ApusError(.cancelled, "the computation was cancelled")) {
             try runner.decoder.run(
-                [.init(sequence, tokens: tokens(10)[...], logits: .last)], cancellation: flag) { _, _ in }
+                [.init(sequence, tokens: tokens(10)[...], logits: .last)], cancellation: flag
+            ) { _, _ in }
         }
         #expect(sequence.length == 0)
         let wanted = try runner.append(tokens(10), to: runner.sequence(), chunk: 10)
@@ -81,6 +82,7 @@ import Testing
         let architecture = try message(SyntheticModel { $0.metadata = [("general.architecture", .string("mamba"))] })
         #expect(architecture == "general.architecture is 'mamba', supported: llama")
         #expect(
-            try message(SyntheticModel { $0.metadata = [("llama.expert_count", .uint32(8))] }).contains("mixture of experts"))
+            try message(SyntheticModel { $0.metadata = [("llama.expert_count", .uint32(8))] }).contains(
+                "mixture of experts"))
     }
 }

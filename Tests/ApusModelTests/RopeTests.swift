@@ -25,7 +25,9 @@ import Testing
                 ("llama.rope.scaling.type", .string(scaling)),
                 ("llama.rope.scaling.attn_factor", .float32(Float(attnFactor))),
             ]
-            if factor != 1 || scaling != "none" { fields.append(("llama.rope.scaling.factor", .float32(Float(factor)))) }
+            if factor != 1 || scaling != "none" {
+                fields.append(("llama.rope.scaling.factor", .float32(Float(factor))))
+            }
             if scaling == "yarn" {
                 fields += [
                     ("llama.rope.scaling.original_context_length", .uint32(UInt32(origContext))),

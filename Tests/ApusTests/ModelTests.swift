@@ -9,7 +9,8 @@ import Testing
 
 @Suite struct ModelTests {
     /// A model of the synthetic shapes, loaded from a file that is gone afterwards.
-    static func model(chunk: Int = 512, context: Int? = nil, _ shape: SyntheticModel = SyntheticModel()) throws -> Model {
+    static func model(chunk: Int = 512, context: Int? = nil, _ shape: SyntheticModel = SyntheticModel()) throws -> Model
+    {
         var options = LoadOptions()
         (options.threads, options.chunkTokens, options.contextLength) = (2, chunk, context)
         return try shape.withFile { file throws(ApusError) in try Model.load(path: file.paths[0], options: options) }
