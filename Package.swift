@@ -42,7 +42,10 @@ let package = Package(
         .target(name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "ApusCLI",
-            dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "Apus", "ApusModel", "ApusTokenizer", "ApusGGUF",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: swiftSettings
         ),
         .testTarget(

@@ -95,8 +95,9 @@ struct BPETokenizer: Tokenizer {
                 return fallback >= 0 && vocabulary.type(fallback) == .byte ? fallback : -1
             }
         }
-        // 0xC0, 0xC1 and 0xF5 to 0xFF are in no valid text.
-        let missing = (0..<256).filter { tokens[$0] < 0 && UTF8Form.isUsed(UInt8($0)) }
+        // Published vocabularies lack bytes that their training text never had: not worth a warning are control
+        // characters, and what begins characters of planes 4 to 11, where none are assigned.
+        let missing = (0..<256).filter { tokens[$0] < 0 && isOrdinary(UInt8($0)) }
         if !missing.isEmpty {
             let list = missing.prefix(16).map { "0x" + String($0, radix: 16) }.joined(separator: " ")
             warnings.append(
@@ -104,6 +105,12 @@ struct BPETokenizer: Tokenizer {
                     + " which a text therefore loses")
         }
         return tokens
+    }
+
+    /// Whether ordinary text has a byte. 0xC0, 0xC1 and 0xF5 to 0xFF are in no valid text.
+    private static func isOrdinary(_ byte: UInt8) -> Bool {
+        let isControl = byte < 0x20 && ![0x09, 0x0A, 0x0D].contains(byte) || byte == 0x7F
+        return UTF8Form.isUsed(byte) && !isControl && byte != 0xF1 && byte != 0xF2
     }
 
     var vocabularySize: Int { vocabulary.count }
