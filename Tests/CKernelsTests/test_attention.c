@@ -206,10 +206,10 @@ static void test_shape(shape s) {
     }
     FOR_EACH_ISA(isa) {
         check_step(&w, ranges, N_RANGES, 1 + isa % 3, "two sequences together");
-        for (int i = 0; i < N_RANGES; i++) check_step(&w, &ranges[i], 1, 1, "a range alone");
+        for (int i = 0; i < N_RANGES; i += small ? 3 : 1) check_step(&w, &ranges[i], 1, 1, "a range alone");
         // Chunks of a range: up to 16 tokens are split over pieces, more are not.
         static const uint32_t chunks[] = {1, 7, 16, 17};
-        for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
+        for (size_t c = small ? 1 : 0; c < sizeof chunks / sizeof *chunks; c += small ? 2 : 1) {
             if (isa == APUS_ISA_PORTABLE && chunks[c] == 1) continue; // that is how the expected bits were made
             for (uint32_t at = 0; at < ranges[3].n; at += chunks[c]) {
                 const uint32_t left = ranges[3].n - at;
