@@ -39,8 +39,14 @@ struct CKernelsTests {
     #endif
 }
 
-private let packageFolder = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+/// The folder of Package.swift, above this file.
+private let packageFolder = {
+    var folder = URL(filePath: #filePath).deletingLastPathComponent()
+    while folder.path != "/", !FileManager.default.fileExists(atPath: folder.appending(path: "Package.swift").path) {
+        folder.deleteLastPathComponent()
+    }
+    return folder
+}()
 
 /// Runs a program and returns its exit status and all that it printed.
 private func run(_ program: URL, _ arguments: [String]) async throws -> (status: Int32, output: String) {
