@@ -1,12 +1,16 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+/// APUS_WERROR=1, as CI has it, makes warnings errors. (As flags of the command they would reach the dependencies too.)
+let isStrict = Context.environment["APUS_WERROR"] == "1"
+
 /// Settings shared by every Swift target.
-let swiftSettings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+let swiftSettings: [SwiftSetting] =
+    (isStrict ? [.treatAllWarnings(as: .error)] : []) + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ]
 
 let package = Package(
     name: "apus",
@@ -26,7 +30,7 @@ let package = Package(
             name: "CKernels",
             path: "CKernels",
             exclude: ["CMakeLists.txt", "cmake"],
-            cSettings: [
+            cSettings: (isStrict ? [.treatAllWarnings(as: .error)] : []) + [
                 .headerSearchPath("."),
                 .define("APUS_OPENMP", .when(traits: ["OpenMP"])),
                 .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
@@ -67,8 +71,7 @@ let package = Package(
             name: "ApusCLITests", dependencies: ["Apus", "ApusTokenizer", "ApusGGUF", "ApusCLI"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "CKernelsTests", exclude: ["CMakeLists.txt", "install"], sources: ["CKernelsTests.swift"],
-            swiftSettings: swiftSettings),
+            name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),
         .testTarget(name: "StyleTests", swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
