@@ -1,6 +1,7 @@
 // Reading whole files and standard input, with one line for whatever goes wrong.
 
 import ApusGGUF
+import ApusTokenizer
 
 /// Text files and standard input, read as bytes.
 enum InputFile {
@@ -17,6 +18,29 @@ enum InputFile {
         guard descriptor >= 0 else { throw ApusError(.io, "\(name): \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
         return try readAll(descriptor, name: name)
+    }
+
+    /// Reads a text; "-" is standard input.
+    ///
+    /// - Throws: `io` that names the file, `invalidArgument` with the place of the first byte that is not UTF-8.
+    static func readText(_ path: String) throws(ApusError) -> [UInt8] {
+        let bytes = try read(path)
+        if let offset = firstInvalidUTF8Offset(in: bytes) {
+            let name = path == "-" ? "standard input" : ApusError.printable(path)
+            let byte = String(bytes[offset], radix: 16, uppercase: true)
+            throw ApusError(.invalidArgument, "\(name): byte \(offset) is 0x\(byte), wanted: a text in UTF-8")
+        }
+        return bytes
+    }
+
+    /// Whether an argument of the command is not UTF-8; what Swift makes of it has U+FFFD in the place of such bytes.
+    static var isArgumentBroken: Bool {
+        let arguments = UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc))
+        return arguments.contains { argument in
+            guard let argument else { return false }
+            let bytes = UnsafeRawBufferPointer(start: argument, count: strlen(argument))
+            return firstInvalidUTF8Offset(in: Array(bytes)) != nil
+        }
     }
 
     private static func readAll(_ descriptor: Int32, name: String) throws(ApusError) -> [UInt8] {

@@ -33,16 +33,21 @@ struct TextOptions: ParsableArguments {
         if prompt != nil && file != nil { throw ValidationError("-p and -f exclude each other: give one text") }
     }
 
-    /// The text's bytes, which need not be UTF-8.
+    /// The text's bytes, which are UTF-8.
     ///
     /// - Parameter wanted: What to call the text when there is none.
     func bytes(wanted: String) throws -> [UInt8] {
-        if let prompt { return Array(prompt.utf8) }
-        if let file { return try InputFile.read(file) }
+        if let prompt {
+            if prompt.unicodeScalars.contains("\u{FFFD}"), InputFile.isArgumentBroken {
+                throw ApusError(.invalidArgument, "-p is not in UTF-8, wanted: a text in UTF-8")
+            }
+            return Array(prompt.utf8)
+        }
+        if let file { return try InputFile.readText(file) }
         if isatty(STDIN_FILENO) == 1 {
             throw ValidationError("no \(wanted): give -p TEXT, -f FILE, or a file or pipe as standard input")
         }
-        return try InputFile.read("-")
+        return try InputFile.readText("-")
     }
 }
 

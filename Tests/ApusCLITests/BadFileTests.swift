@@ -89,6 +89,23 @@ struct BadFileTests {
             "damaged")
     }
 
+    @Test("texts that are not UTF-8 are refused with the place of the byte, from files, standard input and arguments")
+    func invalidUTF8() throws {
+        let tiny = try TinyFolder()
+        let bytes = Data([0x61, 0xC3, 0xA4, 0xED, 0xA0, 0x80, 0x62])  // a surrogate
+        try tiny.folder.file("text", bytes)
+        for command in ["run", "tokenize", "perplexity"] {
+            let arguments = [command, "-m", tiny.model, "-f"]
+            expectFailure(
+                try Command.run(arguments + [tiny.folder.path("text")]), saying: "text: byte 3 is 0xED", "UTF-8")
+            expectFailure(try Command.run(arguments + ["-"], input: bytes), saying: "standard input: byte 3 is 0xED")
+        }
+        // A shell passes bytes as they are; Foundation's Process would not.
+        let line = #"exec "$APUS" run -m "$MODEL" -n 1 -p "$(printf 'a\377b')""#
+        expectFailure(try Command.shell(line, environment: ["MODEL": tiny.model]), saying: "-p is not in UTF-8")
+        #expect(try Command.run(["tokenize", "-m", tiny.model, "-p", "\u{FFFD}"]).status == 0)
+    }
+
     @Test("short names: unknown, ambiguous, no folder; the message lists what there is")
     func names() throws {
         let tiny = try TinyFolder()

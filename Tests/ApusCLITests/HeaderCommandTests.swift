@@ -19,8 +19,8 @@ struct HeaderCommandTests {
         #expect(try tokenize("-p", "- h").integers() == [45, 32, 104])
         #expect(try tokenize("-p", "<|end|>", "--parse-special").integers() == [TinyModel.eos])
         #expect(try tokenize("-p", "<|end|>").integers() == Array("<|end|>".utf8).map(Int.init))
-        let piped = try Command.run(["tokenize", "-m", tiny.model], input: Data([0x68, 0xFF, 0x0A]))
-        #expect(try piped.integers() == [104, 255, 10])
+        let piped = try Command.run(["tokenize", "-m", tiny.model], input: Data([0x68, 0xC3, 0xBF, 0x0A]))
+        #expect(try piped.integers() == [104, 0xC3, 0xBF, 10])
     }
 
     @Test("--no-bos leaves out the begin token that the model wants")
