@@ -41,13 +41,14 @@ let package = Package(
             ]
         ),
         .target(name: "ApusGGUF", swiftSettings: swiftSettings),
+        .target(name: "ApusJSON", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusTokenizer", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusModel", dependencies: ["ApusGGUF", "CKernels"], swiftSettings: swiftSettings),
         .target(name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "ApusModel", "ApusTokenizer", "ApusGGUF",
+                "Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
@@ -65,7 +66,8 @@ let package = Package(
             name: "ApusModelTests", dependencies: ["ApusModel", "ApusGGUF", "ApusTestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "ApusTests", dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusGGUF", "ApusTestSupport"],
+            name: "ApusTests",
+            dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusTestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ApusCLITests", dependencies: ["Apus", "ApusTokenizer", "ApusGGUF", "ApusCLI"],

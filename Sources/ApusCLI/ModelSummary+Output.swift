@@ -2,6 +2,7 @@
 
 import Apus
 import ApusGGUF
+import ApusJSON
 import ApusModel
 import ApusTokenizer
 

@@ -1,5 +1,6 @@
 import Apus
 import ApusGGUF
+import ApusJSON
 import ApusModel
 import ApusTokenizer
 import ArgumentParser

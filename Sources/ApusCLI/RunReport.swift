@@ -1,6 +1,7 @@
 // What `apus run` tells about a generation: a line for people, an object for programs.
 
 import Apus
+import ApusJSON
 import ApusModel
 
 struct RunReport {

@@ -1,4 +1,5 @@
 import ApusGGUF
+import ApusJSON
 import Foundation
 import Testing
 

@@ -117,9 +117,10 @@ extension LineRule {
     /// Every target of ours, with what it may import. The engine starts fast and links statically: no Foundation in it.
     private static let ours: [String: Set<String>] = [
         "ApusGGUF": [],
+        "ApusJSON": ["ApusGGUF"],
         "ApusTokenizer": ["ApusGGUF"],
         "ApusModel": ["ApusGGUF", "CKernels"],
         "Apus": ["ApusModel", "ApusTokenizer", "ApusGGUF", "CKernels"],
-        "ApusCLI": ["Apus", "ApusModel", "ApusTokenizer", "ApusGGUF", "ArgumentParser"],
+        "ApusCLI": ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ArgumentParser"],
     ]
 }
