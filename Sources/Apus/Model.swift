@@ -84,7 +84,8 @@ public final class Model: Sendable {
             contextLength = budget.contextLength
             chunkTokens = min(options.chunkTokens, budget.contextLength)
             threads = options.threads ?? InstructionSet.processorCount
-            weights = try DecoderWeights(file, threads: threads, cancellation: cancellation)
+            weights = try DecoderWeights(
+                file, threads: threads, contextLength: contextLength, cancellation: cancellation)
         } catch {
             throw error.code == .invalidArgument || error.message.contains(path)
                 ? error : ApusError(error.code, "\(path): \(error.message)")

@@ -20,7 +20,11 @@ public protocol Architecture: Sendable {
 public enum Architectures {
     /// All that are supported.
     public static let all: [any Architecture.Type] = [
-        Llama.self
+        Llama.self,
+        Qwen2.self,
+        Qwen3.self,
+        Gemma3.self,
+        Phi3.self,
     ]
 
     /// The names of all that are supported.

@@ -10,7 +10,7 @@ final class DecoderBuffers {
         let vocabularySize: Int
         /// Tokens whose logits fit at once.
         let logitRows: Int
-        let residual, query, key, value, rotation, partial, logits: Int
+        let residual, delta, query, key, value, rotation, windowRotation, partial, logits: Int
         /// Packed activations: of the residual's width, of the heads' values, of the feed-forward's inner width, of the
         /// rows whose logits are wanted.
         let normed, heads, inner, headNormed: Acts
@@ -39,10 +39,12 @@ final class DecoderBuffers {
             self.vocabularySize = vocabularySize
             logitRows = max(1, min(64, maxTokens, (16 << 20) / (vocabularySize * float)))
             residual = try arena.add(maxTokens * spec.dim * float)
+            delta = try arena.add(spec.hasPostNorms ? maxTokens * spec.dim * float : 0)
             query = try arena.add(maxTokens * spec.heads * spec.headDim * float)
             key = try arena.add(maxTokens * spec.kvHeads * spec.headDim * float)
             value = try arena.add(maxTokens * spec.kvHeads * spec.valueDim * float)
             rotation = try arena.add(maxTokens * spec.rope.dimensions * float)
+            windowRotation = try arena.add(maxTokens * (spec.windowRope?.dimensions ?? 0) * float)
             normed = try Acts(&arena, tokens: maxTokens, cols: spec.dim)
             heads = try Acts(&arena, tokens: maxTokens, cols: spec.heads * spec.valueDim)
             inner = try Acts(&arena, tokens: maxTokens, cols: spec.hiddenDim)

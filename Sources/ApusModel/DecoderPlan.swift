@@ -65,7 +65,9 @@ private struct Forward {
     private var spec: DecoderSpec { weights.spec }
     private var layout: DecoderBuffers.Layout { buffers.layout }
     private var residual: UnsafeMutablePointer<Float> { buffers.floats(layout.residual) }
-    private var rotation: UnsafeMutablePointer<Float> { buffers.floats(layout.rotation) }
+
+    /// The output of a block that is still to be normalised and added: the next norm does both.
+    private var pending: (delta: UnsafeMutablePointer<Float>, norm: Vector)?
 
     init(weights: DecoderWeights, cache: KVCache, buffers: DecoderBuffers) {
         self.weights = weights
@@ -75,9 +77,10 @@ private struct Forward {
 
     mutating func build() {
         embed()
-        rotationTable()
+        rotationTable(weights.rotation, into: layout.rotation)
+        if let rotation = weights.windowRotation { rotationTable(rotation, into: layout.windowRotation) }
         for index in weights.layers.indices {
-            attention(weights.layers[index], kv: cache.layer(index))
+            attention(weights.layers[index], kv: cache.layer(index), hasWindow: spec.hasWindow(layer: index))
             feedForward(weights.layers[index])
         }
         headStart = ops.count
@@ -87,23 +90,22 @@ private struct Forward {
     private mutating func embed() {
         ops.append(
             makeOp(APUS_OP_embed) {
-                $0.embed = apus_embed(table: packed(weights.embedding), x: residual, scale: 1)
+                $0.embed = apus_embed(
+                    table: packed(weights.embedding), x: residual, scale: spec.embeddingScale)
             })
     }
 
-    private mutating func rotationTable() {
-        let frequencies = weights.inverseFrequencies
+    private mutating func rotationTable(_ rotation: Rotation, into offset: Int) {
         ops.append(
             makeOp(APUS_OP_rope_table) {
                 $0.rope_table = apus_rope_table(
-                    inv_freq: UnsafePointer(frequencies.baseAddress), cos_sin: rotation,
-                    n_pairs: UInt32(frequencies.count),
-                    magnitude: Float(spec.rope.magnitude))
+                    inv_freq: rotation.frequencies, cos_sin: buffers.floats(offset), n_pairs: UInt32(rotation.pairs),
+                    magnitude: rotation.magnitude)
             })
     }
 
     /// x += Wo · attention(rope(Wq n), rope(Wk n), Wv n) with n = rmsNorm(x)
-    private mutating func attention(_ layer: DecoderWeights.Layer, kv: apus_kv) {
+    private mutating func attention(_ layer: DecoderWeights.Layer, kv: apus_kv, hasWindow: Bool) {
         let (q, k, v) = (
             buffers.floats(layout.query), buffers.floats(layout.key), buffers.floats(layout.value)
         )
@@ -113,24 +115,27 @@ private struct Forward {
             normed,
             [product(layer.query, into: q), product(layer.key, into: k), product(layer.value, into: v, fine: true)])
 
+        let windowRotation = hasWindow ? weights.windowRotation : nil
+        let rotation = windowRotation ?? weights.rotation
+        let angles = buffers.floats(windowRotation == nil ? layout.rotation : layout.windowRotation)
         ops.append(
             makeOp(APUS_OP_rope_kv) {
                 $0.rope_kv = apus_rope_kv(
-                    q: q, k: k, v: v, cos_sin: rotation, q_norm: nil, k_norm: nil, kv: kv, n_heads: UInt32(spec.heads),
-                    n_pairs: UInt32(spec.rope.dimensions / 2),
+                    q: q, k: k, v: v, cos_sin: angles, q_norm: floats(layer.queryNorm), k_norm: floats(layer.keyNorm),
+                    kv: kv, n_heads: UInt32(spec.heads), n_pairs: UInt32(rotation.pairs),
                     layout: spec.ropeLayout == .pairs ? APUS_ROPE_PAIRS : APUS_ROPE_HALVES, norm_eps: spec.normEpsilon)
             })
 
         let attention = apus_attention(
-            q: q, kv: kv, partial: buffers.floats(layout.partial), n_heads: UInt32(spec.heads), window: 0,
-            scale: spec.attentionScale)
+            q: q, kv: kv, partial: buffers.floats(layout.partial), n_heads: UInt32(spec.heads),
+            window: hasWindow ? UInt32(spec.window) : 0, scale: spec.attentionScale)
         ops.append(makeOp(APUS_OP_attention) { $0.attention = attention })
         let heads = buffers.acts(layout.heads, for: [layer.attentionOutput.matrix])
         ops.append(
             makeOp(APUS_OP_attention_merge) {
                 $0.attention_merge = apus_attention_merge(attention: attention, out: heads)
             })
-        multiply(heads, [product(layer.attentionOutput, into: residual, accumulate: true)])
+        add(heads, layer.attentionOutput, postNorm: layer.postAttentionNorm)
     }
 
     /// x += Wdown · (activation(Wgate n) * (Wup n)) with n = rmsNorm(x)
@@ -144,15 +149,12 @@ private struct Forward {
                     gate_bias: bias(layer.gate), up_bias: bias(layer.up), out: inner,
                     activation: spec.activation == .silu ? APUS_SILU : APUS_GELU_TANH)
             })
-        multiply(inner, [product(layer.down, into: residual, accumulate: true)])
+        add(inner, layer.down, postNorm: layer.postFeedForwardNorm)
     }
 
     private mutating func logits() {
         let normed = buffers.acts(layout.headNormed, for: [weights.output], fine: weights.output)
-        ops.append(
-            makeOp(APUS_OP_rmsnorm) {
-                $0.rmsnorm = rmsNorm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
-            })
+        norm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
         let output = DecoderWeights.Linear(matrix: weights.output, bias: nil)
         multiply(normed, [product(output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
     }
@@ -160,14 +162,28 @@ private struct Forward {
     /// n = rmsNorm(x), packed for the matrices that read it.
     private mutating func norm(_ weight: Vector, for matrices: [Matrix], fine: Matrix? = nil) -> apus_acts {
         let normed = buffers.acts(layout.normed, for: matrices, fine: fine)
-        ops.append(makeOp(APUS_OP_rmsnorm) { $0.rmsnorm = rmsNorm(weight, out: normed, rows: APUS_ROWS_TOKENS) })
+        norm(weight, out: normed, rows: APUS_ROWS_TOKENS)
         return normed
     }
 
-    private func rmsNorm(_ weight: Vector, out: apus_acts, rows: apus_rows) -> apus_rmsnorm {
-        apus_rmsnorm(
-            x: residual, delta: nil, post_weight: nil, weight: weights.pages.floats(weight), out: out,
-            dim: UInt32(spec.dim), eps: spec.normEpsilon, rows: rows)
+    /// Adds what is pending to x, and normalises.
+    private mutating func norm(_ weight: Vector, out: apus_acts, rows: apus_rows) {
+        let (delta, postWeight) = (pending?.delta, floats(pending?.norm))
+        pending = nil
+        ops.append(
+            makeOp(APUS_OP_rmsnorm) {
+                $0.rmsnorm = apus_rmsnorm(
+                    x: residual, delta: delta, post_weight: postWeight, weight: floats(weight), out: out,
+                    dim: UInt32(spec.dim), eps: spec.normEpsilon, rows: rows)
+            })
+    }
+
+    /// x += W · input, at once or, where a norm comes between, with the next norm.
+    private mutating func add(_ input: apus_acts, _ linear: DecoderWeights.Linear, postNorm: Vector?) {
+        guard let postNorm else { return multiply(input, [product(linear, into: residual, accumulate: true)]) }
+        let delta = buffers.floats(layout.delta)
+        multiply(input, [product(linear, into: delta)])
+        pending = (delta, postNorm)
     }
 
     private mutating func multiply(
@@ -196,7 +212,11 @@ private struct Forward {
     private func packed(_ matrix: Matrix) -> apus_weights { weights.pages.weights(matrix) }
 
     private func bias(_ linear: DecoderWeights.Linear) -> UnsafePointer<Float>? {
-        linear.bias.map { UnsafePointer(weights.pages.floats($0)) }
+        floats(linear.bias)
+    }
+
+    private func floats(_ vector: Vector?) -> UnsafePointer<Float>? {
+        vector.map { UnsafePointer(weights.pages.floats($0)) }
     }
 }
 

@@ -28,6 +28,28 @@ public struct DecoderSpec: Sendable {
     public var attentionScale: Float
     /// The feed-forward's activation.
     public var activation = Activation.silu
+    /// Factor of the embeddings.
+    public var embeddingScale: Float = 1
+    /// Whether every query and key head has an RMSNorm before the rotation.
+    public var hasHeadNorms = false
+    /// Whether the outputs of attention and feed-forward have an RMSNorm before they are added.
+    public var hasPostNorms = false
+    /// Whether q, k and v stand in one tensor, and gate and up in another.
+    public var isFused = false
+    /// The last positions that a token sees in layers with a window; 0 when no layer has one.
+    public var window = 0
+    /// With a window: every how many-th layer sees all positions; 0 when none does.
+    public var globalInterval = 0
+    /// How queries and keys are rotated in layers with a window; as in the others when nil.
+    public var windowRope: RopeParameters?
+
+    /// Whether a layer sees only the last `window` positions.
+    ///
+    /// - Parameter layer: The layer's index.
+    /// - Returns: False for every `globalInterval`-th layer.
+    public func hasWindow(layer: Int) -> Bool {
+        window > 0 && (globalInterval == 0 || (layer + 1) % globalInterval != 0)
+    }
 
     /// How the rotated dimensions pair up.
     public enum RopeLayout: Sendable, Hashable {

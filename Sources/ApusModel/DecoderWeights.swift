@@ -18,16 +18,20 @@ public final class DecoderWeights: Sendable {
     let output: Matrix
     let outputNorm: Vector
     let layers: [Layer]
-    /// Angles a position of the rotated pairs, (rope.dimensions / 2).
-    let frequencies: Pages
+    let rotation: Rotation
+    /// The rotation of layers with a window, where it is another one.
+    let windowRotation: Rotation?
 
     /// One layer.
     struct Layer: Sendable {
         let attentionNorm: Vector
         let query, key, value: Linear
+        let queryNorm, keyNorm: Vector?
         let attentionOutput: Linear
+        let postAttentionNorm: Vector?
         let feedForwardNorm: Vector
         let gate, up, down: Linear
+        let postFeedForwardNorm: Vector?
     }
 
     /// A matrix and, in some models, a bias.
@@ -50,7 +54,7 @@ public final class DecoderWeights: Sendable {
     /// - Returns: What loading it will take.
     /// - Throws: `ApusError` that names the tensor or field, what was found and what was wanted.
     public static func requirements(_ file: GGUFFile) throws(ApusError) -> Requirements {
-        let binding = try Binding(file)
+        let binding = try Binding(file, contextLength: nil)
         return Requirements(
             weightBytes: binding.plan.layout.byteCount, vocabularySize: binding.embedding.rows)
     }
@@ -60,10 +64,14 @@ public final class DecoderWeights: Sendable {
     /// - Parameters:
     ///   - file: The file; nothing is read from it afterwards.
     ///   - threads: How many threads read and pack.
+    ///   - contextLength: Positions that sequences will have at the most, by which LongRoPE's factors are chosen; the
+    ///     model's own limit when nil.
     ///   - cancellation: Stops the loading between pieces of a megabyte.
     /// - Throws: `ApusError` that names the file and the tensor or field, what was found and what was wanted.
-    public init(_ file: GGUFFile, threads: Int, cancellation: CancellationFlag? = nil) throws(ApusError) {
-        let binding = try Binding(file)
+    public init(
+        _ file: GGUFFile, threads: Int, contextLength: Int? = nil, cancellation: CancellationFlag? = nil
+    ) throws(ApusError) {
+        let binding = try Binding(file, contextLength: contextLength)
         spec = binding.spec
         pages = try Pages(byteCount: binding.plan.layout.byteCount, for: "the weights of \(file.paths[0])")
         embedding = binding.embedding
@@ -74,22 +82,15 @@ public final class DecoderWeights: Sendable {
         parameterCount = file.tensors.reduce(0) { $0 + $1.elementCount }
         let isTied = output.offset == embedding.offset
         let embeddingBytes = isTied ? 0 : file.tensor(named: "token_embd.weight")?.byteCount ?? 0
-        bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.tensor.byteCount } - embeddingBytes
+        bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - embeddingBytes
         let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
         try ComputeThread.shared.run { () throws(ApusError) in try loader.load(binding.plan, threads: threads) }
         let loaded = pages
         let factors = try binding.ropeFactors.map { vector throws(ApusError) in
             try loaded.ropeFactors(vector, path: file.paths[0])
         }
-        let inverse = spec.rope.inverseFrequencies(factors: factors)
-        frequencies = try Pages(byteCount: inverse.count * MemoryLayout<Double>.stride, for: "the rotation's angles")
-        _ = inverseFrequencies.update(fromContentsOf: inverse)
-    }
-
-    /// Angles a position, as the kernels read them.
-    var inverseFrequencies: UnsafeMutableBufferPointer<Double> {
-        UnsafeMutableBufferPointer(
-            start: frequencies.base.assumingMemoryBound(to: Double.self), count: spec.rope.dimensions / 2)
+        rotation = try Rotation(spec.rope, factors: factors)
+        windowRotation = try spec.windowRope.map { rope throws(ApusError) in try Rotation(rope, factors: nil) }
     }
 
     /// All tensors, checked, with their places in memory.
@@ -101,7 +102,7 @@ public final class DecoderWeights: Sendable {
         let ropeFactors: Vector?
         private(set) var layers: [Layer] = []
 
-        init(_ file: GGUFFile) throws(ApusError) {
+        init(_ file: GGUFFile, contextLength: Int?) throws(ApusError) {
             let spec: DecoderSpec
             do throws(ApusError) {
                 spec = try Architectures.spec(file.metadata)
@@ -113,7 +114,9 @@ public final class DecoderWeights: Sendable {
             embedding = try plan.embedding(dim: spec.dim)
             outputNorm = try plan.vector("output_norm.weight", count: spec.dim)
             output = try plan.optionalMatrix("output.weight", rows: embedding.rows, cols: spec.dim) ?? embedding
-            ropeFactors = try plan.optionalVector("rope_freqs.weight", count: spec.rope.dimensions / 2)
+            ropeFactors = try plan.optionalVector(
+                spec.rope.factorsName(contextLength: contextLength ?? spec.contextLength),
+                count: spec.rope.dimensions / 2)
             for index in 0..<spec.layers { layers.append(try Layer(&plan, spec, prefix: "blk.\(index).")) }
             self.plan = plan
         }
@@ -133,7 +136,7 @@ extension Pages {
         let factors = Array(UnsafeBufferPointer(start: floats(vector), count: vector.count))
         if let wrong = factors.first(where: { !($0.isFinite && $0 > 0) }) {
             throw ApusError(
-                .format, "\(path): tensor 'rope_freqs.weight' holds \(wrong), wanted: numbers above 0")
+                .format, "\(path): a factor of the rotation's frequencies is \(wrong), wanted: numbers above 0")
         }
         return factors
     }
@@ -158,19 +161,44 @@ extension WeightPlan {
             matrix: try matrix("\(name).weight", rows: rows, cols: cols),
             bias: try optionalVector("\(name).bias", count: rows))
     }
+
+    /// Matrices that stand in one tensor, without biases.
+    mutating func fused(_ name: String, rows: [Int], cols: Int) throws(ApusError) -> [DecoderWeights.Linear] {
+        guard file.tensor(named: "\(name).bias") == nil else {
+            throw ApusError(.unsupported, "\(file.paths[0]): tensor '\(name).bias' belongs to a fused tensor")
+        }
+        return try fusedMatrices("\(name).weight", rows: rows, cols: cols)
+            .map { DecoderWeights.Linear(matrix: $0, bias: nil) }
+    }
 }
 
 extension DecoderWeights.Layer {
     init(_ plan: inout WeightPlan, _ spec: DecoderSpec, prefix: String) throws(ApusError) {
-        let queryDim = spec.heads * spec.headDim
         attentionNorm = try plan.vector("\(prefix)attn_norm.weight", count: spec.dim)
-        query = try plan.linear("\(prefix)attn_q", rows: queryDim, cols: spec.dim)
-        key = try plan.linear("\(prefix)attn_k", rows: spec.kvHeads * spec.headDim, cols: spec.dim)
-        value = try plan.linear("\(prefix)attn_v", rows: spec.kvHeads * spec.valueDim, cols: spec.dim)
+        let rows = (spec.heads * spec.headDim, spec.kvHeads * spec.headDim, spec.kvHeads * spec.valueDim)
+        if spec.isFused {
+            let parts = try plan.fused("\(prefix)attn_qkv", rows: [rows.0, rows.1, rows.2], cols: spec.dim)
+            (query, key, value) = (parts[0], parts[1], parts[2])
+        } else {
+            query = try plan.linear("\(prefix)attn_q", rows: rows.0, cols: spec.dim)
+            key = try plan.linear("\(prefix)attn_k", rows: rows.1, cols: spec.dim)
+            value = try plan.linear("\(prefix)attn_v", rows: rows.2, cols: spec.dim)
+        }
+        queryNorm = spec.hasHeadNorms ? try plan.vector("\(prefix)attn_q_norm.weight", count: spec.headDim) : nil
+        keyNorm = spec.hasHeadNorms ? try plan.vector("\(prefix)attn_k_norm.weight", count: spec.headDim) : nil
         attentionOutput = try plan.linear("\(prefix)attn_output", rows: spec.dim, cols: spec.heads * spec.valueDim)
+        postAttentionNorm =
+            spec.hasPostNorms ? try plan.vector("\(prefix)post_attention_norm.weight", count: spec.dim) : nil
         feedForwardNorm = try plan.vector("\(prefix)ffn_norm.weight", count: spec.dim)
-        gate = try plan.linear("\(prefix)ffn_gate", rows: spec.hiddenDim, cols: spec.dim)
-        up = try plan.linear("\(prefix)ffn_up", rows: spec.hiddenDim, cols: spec.dim)
+        if spec.isFused {
+            let parts = try plan.fused("\(prefix)ffn_up", rows: [spec.hiddenDim, spec.hiddenDim], cols: spec.dim)
+            (gate, up) = (parts[0], parts[1])
+        } else {
+            gate = try plan.linear("\(prefix)ffn_gate", rows: spec.hiddenDim, cols: spec.dim)
+            up = try plan.linear("\(prefix)ffn_up", rows: spec.hiddenDim, cols: spec.dim)
+        }
         down = try plan.linear("\(prefix)ffn_down", rows: spec.dim, cols: spec.hiddenDim)
+        postFeedForwardNorm =
+            spec.hasPostNorms ? try plan.vector("\(prefix)post_ffw_norm.weight", count: spec.dim) : nil
     }
 }

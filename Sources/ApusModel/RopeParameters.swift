@@ -24,8 +24,21 @@ public struct RopeParameters: Sendable, Hashable {
         case none
         /// All by the same factor (Chen et al. 2023, arXiv:2306.15595).
         case linear(factor: Double)
+        /// By factors of each frequency, of which the file has two sets: for contexts up to that of the training, and for
+        /// longer ones (LongRoPE: Ding et al. 2024, arXiv:2402.13753).
+        case longRope(originalContext: Int)
         /// The slow ones, and the fast ones not (YaRN: Peng et al. 2023, arXiv:2309.00071).
         case yarn(YaRN)
+    }
+
+    /// Rotation by plain frequencies.
+    ///
+    /// - Parameters:
+    ///   - dimensions: Dimensions of a head that turn; even.
+    ///   - theta: The base of the frequencies.
+    public init(dimensions: Int, theta: Double) {
+        self.dimensions = dimensions
+        self.theta = theta
     }
 
     /// The parameters of YaRN.
@@ -67,6 +80,9 @@ public struct RopeParameters: Sendable, Hashable {
             scaling = .none
         case "linear":
             scaling = factor.map { .linear(factor: $0) } ?? .none
+        case "longrope":
+            let original = try metadata.int("\(prefix).rope.scaling.original_context_length", in: 1...Int(Int32.max))
+            scaling = .longRope(originalContext: original)
         case "yarn":
             let original = try metadata.optionalInt(
                 "\(prefix).rope.scaling.original_context_length", in: 1...Int(Int32.max))
@@ -80,20 +96,20 @@ public struct RopeParameters: Sendable, Hashable {
         case let other:
             throw ApusError(
                 .unsupported,
-                "\(prefix).rope.scaling.type is \(ApusError.quoted(other)), supported: none, linear, yarn")
+                "\(prefix).rope.scaling.type is \(ApusError.quoted(other)), supported: none, linear, longrope, yarn")
         }
     }
 
     /// Angles a position, for each pair, in radians: (dimensions / 2).
     ///
-    /// - Parameter factors: What to divide each frequency by (`rope_freqs.weight`), (dimensions / 2), or nil.
+    /// - Parameter factors: What to divide each frequency by, (dimensions / 2), or nil.
     /// - Returns: The frequencies after scaling.
     public func inverseFrequencies(factors: [Float]? = nil) -> [Double] {
         let base = (0..<dimensions / 2).map { pair in
             pow(theta, -2 * Double(pair) / Double(dimensions)) / Double(factors?[pair] ?? 1)
         }
         switch scaling {
-        case .none: return base
+        case .none, .longRope: return base
         case .linear(let factor): return base.map { $0 / factor }
         case .yarn(let yarn):
             let ramp = ramp(yarn)

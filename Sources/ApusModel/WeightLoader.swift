@@ -75,7 +75,7 @@ struct WeightLoader {
         let outcome = staging.withUnsafeMutableBytes { buffer -> ApusError? in
             let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<bytes])
             do throws(ApusError) {
-                try file.read(tensor, at: piece.firstRow * tensor.rowBytes, into: part)
+                try file.read(tensor, at: (piece.entry.firstRow + piece.firstRow) * tensor.rowBytes, into: part)
             } catch {
                 return error
             }

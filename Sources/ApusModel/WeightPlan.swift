@@ -18,10 +18,17 @@ struct Vector: Sendable {
 
 /// Checks every tensor that a decoder wants, once, before anything is allocated: name, shape and type.
 struct WeightPlan {
-    /// A tensor to load.
+    /// A tensor to load, or some of its rows.
     struct Entry {
         let tensor: TensorInfo
+        var firstRow = 0
         let target: Target
+
+        /// Bytes of the file that are read.
+        var byteCount: Int {
+            guard case .matrix(let matrix) = target else { return tensor.byteCount }
+            return matrix.rows * tensor.rowBytes
+        }
     }
 
     enum Target {
@@ -51,6 +58,23 @@ struct WeightPlan {
         let matrix = Matrix(quant: quant, rows: rows, cols: cols, offset: try layout.add(bytes))
         entries.append(Entry(tensor: tensor, target: .matrix(matrix)))
         return matrix
+    }
+
+    /// Wants a matrix that holds several, one below the other: (the sum of rows, cols).
+    mutating func fusedMatrices(_ name: String, rows: [Int], cols: Int) throws(ApusError) -> [Matrix] {
+        let total = rows.reduce(0, +)
+        guard let tensor = file.tensor(named: name) else { throw missing(name, shape: [cols, total]) }
+        let quant = try check(tensor, shape: [cols, total])
+        var matrices: [Matrix] = []
+        var firstRow = 0
+        for count in rows {
+            let offset = try layout.add(apus_weights_bytes(quant, count, cols))
+            let matrix = Matrix(quant: quant, rows: count, cols: cols, offset: offset)
+            entries.append(Entry(tensor: tensor, firstRow: firstRow, target: .matrix(matrix)))
+            matrices.append(matrix)
+            firstRow += count
+        }
+        return matrices
     }
 
     /// Wants a vector of float type.

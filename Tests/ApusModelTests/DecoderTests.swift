@@ -77,12 +77,48 @@ import Testing
         #expect(type.contains("has type IQ4_NL, supported: F32, F16, BF16, Q8_0"))
         let heads = try message(SyntheticModel { $0.kvHeads = 4 })
         #expect(heads == "llama.attention.head_count_kv is 4, wanted: a divisor of the 6 heads")
-        let scaling = try message(SyntheticModel { $0.metadata = [("llama.rope.scaling.type", .string("longrope"))] })
-        #expect(scaling == "llama.rope.scaling.type is 'longrope', supported: none, linear, yarn")
+        let scaling = try message(SyntheticModel { $0.metadata = [("llama.rope.scaling.type", .string("dynamic"))] })
+        #expect(scaling == "llama.rope.scaling.type is 'dynamic', supported: none, linear, longrope, yarn")
         let architecture = try message(SyntheticModel { $0.metadata = [("general.architecture", .string("mamba"))] })
-        #expect(architecture == "general.architecture is 'mamba', supported: llama")
+        #expect(architecture == "general.architecture is 'mamba', supported: llama, qwen2, qwen3, gemma3, phi3")
         #expect(
             try message(SyntheticModel { $0.metadata = [("llama.expert_count", .uint32(8))] }).contains(
                 "mixture of experts"))
+    }
+
+    @Test func `LongRoPE's factors are chosen by the context that the model is loaded for`() throws {
+        let model = SyntheticModel {
+            ($0.architecture, $0.context) = ("phi3", 2048)
+            $0.metadata = [("phi3.rope.scaling.original_context_length", .uint32(512))]
+        }
+        func bits(_ contextLength: Int?) throws -> Bits {
+            let weights = try model.withFile { file throws(ApusError) in
+                try DecoderWeights(file, threads: 2, contextLength: contextLength)
+            }
+            let runner = try Runner(weights)
+            return try runner.append(tokens(20), to: runner.sequence(), chunk: 20)
+        }
+        let (long, short) = (try bits(nil), try bits(512))
+        #expect(long != short)
+        #expect(try bits(513) == long)
+        #expect(try bits(100) == short)
+    }
+
+    @Test func `A window forgets, but for the layers without one`() throws {
+        func last(_ text: [Int32], interval: UInt32) throws -> [UInt32] {
+            let weights = try SyntheticModel {
+                ($0.architecture, $0.layers) = ("gemma3", 2)
+                $0.metadata = [
+                    ("gemma3.attention.sliding_window", .uint32(8)),
+                    ("gemma3.attention.sliding_window_pattern", .uint32(interval)),
+                ]
+            }.load()
+            let runner = try Runner(weights)
+            return try #require(try runner.append(text, to: runner.sequence(), chunk: 200).last)
+        }
+        // Two layers of 8 positions see 15 back; the first token is out of reach unless a layer sees all.
+        let (one, other) = (tokens(100), [5] + tokens(100).dropFirst())
+        #expect(try last(one, interval: 3) == last(other, interval: 3))
+        #expect(try last(one, interval: 2) != last(other, interval: 2))
     }
 }

@@ -6,6 +6,8 @@ import Foundation
 
 /// A model's shapes and types; the file exists only while it is being read.
 public struct SyntheticModel: Sendable {
+    /// The value of `general.architecture`.
+    public var architecture = "llama"
     /// Width of the residual stream.
     public var dim = 96
     /// Query heads, and heads of keys and values.
@@ -49,15 +51,15 @@ public struct SyntheticModel: Sendable {
 
     private func write(to path: String) throws(ApusError) {
         var writer = try GGUFWriter()
-        writer.set("general.architecture", .string("llama"))
+        writer.set("general.architecture", .string(architecture))
         for (key, value) in [
             ("block_count", layers), ("context_length", context), ("embedding_length", dim),
             ("feed_forward_length", hidden), ("attention.head_count", heads), ("attention.head_count_kv", kvHeads),
             ("attention.key_length", headDim), ("attention.value_length", valueDim),
         ] {
-            writer.set("llama.\(key)", .uint32(UInt32(value)))
+            writer.set("\(architecture).\(key)", .uint32(UInt32(value)))
         }
-        writer.set("llama.attention.layer_norm_rms_epsilon", .float32(1e-5))
+        writer.set("\(architecture).attention.layer_norm_rms_epsilon", .float32(1e-5))
         // A set of 256 bytes is not needed: these tokens are only counted.
         writer.set("tokenizer.ggml.model", .string("gpt2"))
         writer.set("tokenizer.ggml.pre", .string("gpt-2"))
@@ -74,17 +76,37 @@ public struct SyntheticModel: Sendable {
             if hasBiases { try add("\(name).bias", [rows], .f32) }
         }
         try add("token_embd.weight", [dim, vocabulary], embeddingType, scale: 1)
+        for kind in ["long", "short"] where architecture == "phi3" {
+            try add("rope_factors_\(kind).weight", [headDim / 2], .f32, scale: kind == "long" ? -4 : -1)
+        }
         try add("output_norm.weight", [dim], .f32, scale: 1)
         for layer in 0..<layers {
             let prefix = "blk.\(layer)."
             try add(prefix + "attn_norm.weight", [dim], .f32, scale: 1)
-            try linear(prefix + "attn_q", rows: heads * headDim, cols: dim)
-            try linear(prefix + "attn_k", rows: kvHeads * headDim, cols: dim)
-            try linear(prefix + "attn_v", rows: kvHeads * valueDim, cols: dim)
+            if architecture == "phi3" {
+                let rows = (heads + kvHeads) * headDim + kvHeads * valueDim
+                try add(prefix + "attn_qkv.weight", [dim, rows], type)
+            } else {
+                try linear(prefix + "attn_q", rows: heads * headDim, cols: dim)
+                try linear(prefix + "attn_k", rows: kvHeads * headDim, cols: dim)
+                try linear(prefix + "attn_v", rows: kvHeads * valueDim, cols: dim)
+            }
+            if ["gemma3", "qwen3"].contains(architecture) {
+                try add(prefix + "attn_q_norm.weight", [headDim], .f32, scale: 1)
+                try add(prefix + "attn_k_norm.weight", [headDim], .f32, scale: 1)
+            }
+            if architecture == "gemma3" {
+                try add(prefix + "post_attention_norm.weight", [dim], .f32, scale: 1)
+                try add(prefix + "post_ffw_norm.weight", [dim], .f32, scale: 1)
+            }
             try linear(prefix + "attn_output", rows: dim, cols: heads * valueDim)
             try add(prefix + "ffn_norm.weight", [dim], .f32, scale: 1)
-            try linear(prefix + "ffn_gate", rows: hidden, cols: dim)
-            try linear(prefix + "ffn_up", rows: hidden, cols: dim)
+            if architecture == "phi3" {
+                try add(prefix + "ffn_up.weight", [dim, 2 * hidden], type)
+            } else {
+                try linear(prefix + "ffn_gate", rows: hidden, cols: dim)
+                try linear(prefix + "ffn_up", rows: hidden, cols: dim)
+            }
             try linear(prefix + "ffn_down", rows: dim, cols: hidden)
         }
         try writer.write(to: path)
@@ -100,13 +122,14 @@ private struct RandomBytes {
         return state >> 24
     }
 
-    /// Uniform in -scale … scale.
+    /// Uniform in -scale … scale; for a negative scale 1 … 1 - 2 scale, as factors must be positive.
     mutating func tensor(_ shape: [Int], _ type: GGMLType, scale: Float) -> [UInt8] {
         let count = shape.reduce(1, *)
         var data: [UInt8] = []
         if type == .f32 {
             for _ in 0..<count {
-                let value = (Float(next() & 0xFFFF) / 32768 - 1) * scale
+                let uniform = Float(next() & 0xFFFF) / 32768 - 1
+                let value = scale < 0 ? 1 - scale * (uniform + 1) : uniform * scale
                 withUnsafeBytes(of: value) { data += $0 }
             }
             return data
