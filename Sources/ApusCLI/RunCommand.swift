@@ -60,7 +60,7 @@ struct RunCommand: ParsableCommand {
         options.maxTokens = maxTokens < 0 ? nil : maxTokens
         options.stops = stops
         options.ignoresEndOfGeneration = ignoreEOS
-        let chain = try SamplerChain(sampling.options())
+        let chain = try SamplerChain(sampling.options(for: engine.tokenizer))
         let session = try Session(model: engine)
         var generator = try Generator(
             source: session, tokenizer: engine.tokenizer, chain: chain, options: options, cancellation: Interrupt.flag)

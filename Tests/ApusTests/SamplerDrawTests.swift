@@ -65,7 +65,7 @@ struct SamplerDrawTests {
         options.seed = 5
         var chain = try SamplerChain(options)
         var counts = [Int32: Int]()
-        for _ in 0..<20_000 { counts[try chain.sample(logits.span), default: 0] += 1 }
+        for _ in 0..<6000 { counts[try chain.sample(logits.span), default: 0] += 1 }
         #expect(Set(counts.keys).isSubset(of: kept.map(\.id)))
         let statistic = chiSquare(kept.map { counts[$0.id] ?? 0 }, Naive.probabilities(kept))
         // The statistic has mean n and variance 2n for n degrees of freedom: five deviations above the mean.
@@ -153,6 +153,23 @@ struct SamplerDrawTests {
         #expect(message { $0.frequencyPenalty = .nan }?.hasPrefix("frequency_penalty is nan") == true)
         #expect(message { $0.repeatLastN = -2 }?.hasPrefix("repeat_last_n is -2") == true)
         #expect(message { $0.samplers = ["top_k", "magic"] }?.contains("'magic'") == true)
+        #expect(message { $0.typicalP = 1.5 } == "typical_p is 1.5, wanted: 0 to 1")
+        #expect(message { $0.topNSigma = .nan }?.hasPrefix("top_n_sigma is nan") == true)
+        #expect(message { $0.xtcProbability = -1 } == "xtc_probability is -1.0, wanted: 0 to 1")
+        #expect(message { $0.xtcThreshold = .infinity }?.hasPrefix("xtc_threshold is inf") == true)
+        #expect(message { $0.dynatempRange = -1 }?.hasPrefix("dynatemp_range is -1.0") == true)
+        #expect(message { $0.dynatempExponent = -1 }?.hasPrefix("dynatemp_exponent is -1.0") == true)
+        #expect(message { $0.dryMultiplier = -1 }?.hasPrefix("dry_multiplier is -1.0") == true)
+        #expect(message { $0.dryBase = 0.5 } == "dry_base is 0.5, wanted: a finite number of 1 or above")
+        #expect(message { $0.dryAllowedLength = -1 } == "dry_allowed_length is -1, wanted: 0 or more")
+        #expect(message { $0.dryPenaltyLastN = -2 }?.hasPrefix("dry_penalty_last_n is -2") == true)
+        #expect(message { $0.mirostat = 1 } == "mirostat is 1, wanted: 0 (off) or 2")
+        #expect(message { $0.mirostatTau = -1 }?.hasPrefix("mirostat_tau is -1.0") == true)
+        #expect(message { $0.mirostatEta = .nan }?.hasPrefix("mirostat_eta is nan") == true)
+        #expect(message { $0.logitBias = [7: .nan] }?.hasPrefix("logit_bias of token 7 is nan") == true)
+        #expect(message { $0.logitBias = [7: .infinity] }?.hasPrefix("logit_bias of token 7 is inf") == true)
+        #expect(message { $0.logitBias = [7: -.infinity, -5: 1] } == nil)
+        #expect(message { $0.samplers = ["top-k", "typical", "temp", "nucleus", "top-n-sigma"] } == nil)
         #expect(message { $0.topK = -1 } == nil)
         #expect(message { $0.repeatLastN = -1 } == nil)
         #expect(message { $0.repeatLastN = .max } == nil)
@@ -165,15 +182,15 @@ struct SamplerDrawTests {
         #expect(options.temperature == 0.8 && options.topK == 40 && options.topP == 0.95 && options.minP == 0.05)
         #expect(options.repeatPenalty == 1 && options.repeatLastN == 64)
         #expect(options.presencePenalty == 0 && options.frequencyPenalty == 0)
-        #expect(options.samplers == ["penalties", "top_k", "top_p", "min_p", "temperature"])
-    }
-
-    /// Pearson's statistic over the classes with a probability above zero.
-    private func chiSquare(_ counts: [Int], _ probabilities: [Double]) -> Double {
-        let total = Double(counts.reduce(0, +))
-        return zip(counts, probabilities).reduce(0) { sum, entry in
-            let wanted = entry.1 * total
-            return wanted > 0 ? sum + (Double(entry.0) - wanted) * (Double(entry.0) - wanted) / wanted : sum
-        }
+        #expect(options.typicalP == 1 && options.topNSigma == -1)
+        #expect(options.xtcProbability == 0 && options.xtcThreshold == 0.1)
+        #expect(options.dynatempRange == 0 && options.dynatempExponent == 1)
+        #expect(options.dryMultiplier == 0 && options.dryBase == 1.75 && options.dryAllowedLength == 2)
+        #expect(options.dryPenaltyLastN == 64 && DRYBreakers.standard == ["\n", ":", "\"", "*"])
+        #expect(options.mirostat == 0 && options.mirostatTau == 5 && options.mirostatEta == 0.1)
+        #expect(
+            options.samplers == [
+                "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature",
+            ])
     }
 }

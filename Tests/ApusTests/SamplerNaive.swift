@@ -61,6 +61,15 @@ enum Naive {
     }
 }
 
+/// Pearson's statistic over the classes with a probability above zero.
+func chiSquare(_ counts: [Int], _ probabilities: [Double]) -> Double {
+    let total = Double(counts.reduce(0, +))
+    return zip(counts, probabilities).reduce(0) { sum, entry in
+        let wanted = entry.1 * total
+        return wanted > 0 ? sum + (Double(entry.0) - wanted) * (Double(entry.0) - wanted) / wanted : sum
+    }
+}
+
 /// Reproducible logits: a sum of uniform numbers, nearly normal.
 func randomLogits(_ count: Int, seed: UInt64, spread: Float = 3) -> [Float] {
     var generator = SystemlessGenerator(state: seed)

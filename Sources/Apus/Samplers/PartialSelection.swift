@@ -62,19 +62,22 @@ struct PartialSelection: Sendable {
         keys.sort(by: >)
     }
 
-    /// The lowest key of the fewest highest candidates whose weights add up to `target`; nil when all are needed.
+    /// The lowest key of the fewest candidates with the highest scores whose weights add up to `target`; nil when all are
+    /// needed.
     ///
-    /// - Parameter weights: Of each candidate, 0 ... 1, growing with the logit.
+    /// - Parameters:
+    ///   - scores: What the candidates are ordered by, such as their logits; they take the logits' place in the keys.
+    ///   - ranks: Of each candidate, 0 ... 1, growing with the score.
+    ///   - weights: Of each candidate, 0 or above.
     mutating func cutoff(
-        reaching target: Double, ids: Span<Int32>, logits: Span<Float>, weights: Span<Float>
+        reaching target: Double, ids: Span<Int32>, scores: Span<Float>, ranks: Span<Float>, weights: Span<Float>
     ) -> Key? {
-        // The bits of a weight grow with it: its exponent and five bits of mantissa make a class.
+        // The bits of a rank grow with it: its exponent and five bits of mantissa make a class.
         let classes = Self.massClass(of: 1) + 1
         massOfClass.removeAll(keepingCapacity: true)
         massOfClass.append(contentsOf: repeatElement(0, count: classes))
         for i in 0..<weights.count {
-            let weight = weights[unchecked: i]
-            massOfClass[Self.massClass(of: weight)] += Double(weight)
+            massOfClass[Self.massClass(of: ranks[unchecked: i])] += Double(weights[unchecked: i])
         }
         var sum = 0.0
         var crossing = classes - 1
@@ -85,8 +88,8 @@ struct PartialSelection: Sendable {
         guard crossing >= 0 else { return nil }
 
         classMembers.removeAll(keepingCapacity: true)
-        for i in 0..<weights.count where Self.massClass(of: weights[unchecked: i]) == crossing {
-            classMembers.append((Key(logit: logits[i], id: ids[i]), weights[i]))
+        for i in 0..<weights.count where Self.massClass(of: ranks[unchecked: i]) == crossing {
+            classMembers.append((Key(logit: scores[i], id: ids[i]), weights[i]))
         }
         return lowestMember(reaching: target, sum: sum)
     }
@@ -131,7 +134,7 @@ struct PartialSelection: Sendable {
         classMembers.swapAt(lowest, high)
     }
 
-    private static func massClass(of weight: Float) -> Int { Int(weight.bitPattern >> 18) }
+    private static func massClass(of rank: Float) -> Int { Int(rank.bitPattern >> 18) }
 
     /// Drops all but the `k` highest of `keys`, in any order (quickselect), and gives the lowest that is left.
     private mutating func dropAllButHighest(_ k: Int) -> Key {

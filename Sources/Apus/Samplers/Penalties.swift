@@ -37,11 +37,9 @@ public struct Penalties: Sampler {
     /// - Parameter candidates: What the samplers before this one left.
     public func apply(_ candidates: inout TokenCandidates) {
         if repetition == 1 && presence == 0 && frequency == 0 { return }
-        for (token, count) in counts {
-            candidates.changeLogit(of: token) { logit in
-                logit = logit > 0 ? logit / repetition : logit * repetition
-                logit -= Float(count) * frequency + presence
-            }
+        candidates.changeLogits(of: counts) { logit, count in
+            logit = logit > 0 ? logit / repetition : logit * repetition
+            logit -= Float(count) * frequency + presence
         }
     }
 

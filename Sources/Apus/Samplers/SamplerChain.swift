@@ -32,10 +32,7 @@ public struct SamplerChain: Sendable {
     public init(_ options: SamplingOptions) throws(ApusError) {
         try options.validate()
         let seed = options.seed ?? UInt64(UInt32.random(in: .min ... .max))
-        let samplers = options.samplers.compactMap { name in
-            SamplerRegistry.entries.first { $0.name == name }?.build(options)
-        }
-        self.init(samplers, seed: seed)
+        self.init(SamplerRegistry.samplers(for: options), seed: seed)
     }
 
     /// Draws a token. The caller tells the chain with `accept` when the token joins the sequence.
@@ -53,14 +50,16 @@ public struct SamplerChain: Sendable {
             candidates.changeLogit(of: token) { $0 = -.infinity }
         }
         for i in samplers.indices {
-            samplers[i].apply(&candidates)
+            samplers[i].apply(&candidates, with: &generator)
         }
         guard let token = candidates.draw(with: &generator) else {
             throw ApusError(
                 .internalError,
-                "no token can be drawn: all \(logits.count) logits are NaN or -infinity, as damaged weights make them")
+                "no token can be drawn: all \(logits.count) logits are NaN or -infinity, as damaged weights make them, "
+                    + "or tokens that are banned")
         }
-        return token
+        for i in samplers.indices { samplers[i].observe(token) }
+        return token.id
     }
 
     /// Tells the samplers of a token that joined the sequence: of the prompt, or one that was drawn.

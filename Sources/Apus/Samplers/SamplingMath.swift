@@ -34,26 +34,32 @@ package enum SamplingMath {
 }
 
 extension SamplingMath {
-    /// The sum in double precision, always added in the same order: four sums of every fourth element, then these.
+    /// The sum in double precision, always added in the same order.
     static func sum(_ values: ArraySlice<Float>) -> Double {
         values.withUnsafeBufferPointer { values in
-            var a = 0.0
-            var b = 0.0
-            var c = 0.0
-            var d = 0.0
-            var i = 0
-            while i + 4 <= values.count {
-                a += Double(values[i])
-                b += Double(values[i + 1])
-                c += Double(values[i + 2])
-                d += Double(values[i + 3])
-                i += 4
-            }
-            while i < values.count {
-                a += Double(values[i])
-                i += 1
-            }
-            return (a + b) + (c + d)
+            sum(values.count) { Double(values[$0]) }
         }
+    }
+
+    /// The sum of the terms 0 ..< count, always added in the same order: four sums of every fourth term, then these.
+    @inline(__always)
+    static func sum(_ count: Int, _ term: (Int) -> Double) -> Double {
+        var a = 0.0
+        var b = 0.0
+        var c = 0.0
+        var d = 0.0
+        var i = 0
+        while i + 4 <= count {
+            a += term(i)
+            b += term(i + 1)
+            c += term(i + 2)
+            d += term(i + 3)
+            i += 4
+        }
+        while i < count {
+            a += term(i)
+            i += 1
+        }
+        return (a + b) + (c + d)
     }
 }

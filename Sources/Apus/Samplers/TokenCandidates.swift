@@ -21,10 +21,10 @@ public struct TokenCandidates: Sendable {
     public private(set) var isSorted = false
 
     private var ids: [Int32] = []
-    private var logits: [Float] = []
+    private(set) var logits: [Float] = []
     /// e^(logit - highest logit) of each candidate while `hasWeights`.
-    private var weights: [Float] = []
-    private var totalWeight = 0.0
+    private(set) var weights: [Float] = []
+    private(set) var totalWeight = 0.0
     private var hasWeights = false
     /// Whether `ids[i] == i`, which makes a token's place known without a search.
     private var isWholeVocabulary = false
@@ -126,6 +126,27 @@ extension TokenCandidates {
         hasWeights = false
     }
 
+    /// Changes the logits of many tokens, as far as they are still candidates.
+    ///
+    /// - Parameters:
+    ///   - values: What `change` needs to know, by token; ids outside the vocabulary are ignored.
+    ///   - change: Gets the logit to change and the token's value; a NaN that it leaves counts as -infinity.
+    /// - Complexity: O(values) while the whole vocabulary is there, O(count) afterwards.
+    public mutating func changeLogits<Value>(of values: [Int32: Value], _ change: (inout Float, Value) -> Void) {
+        if isWholeVocabulary {
+            for (id, value) in values { changeLogit(of: id) { change(&$0, value) } }
+            return
+        }
+        if values.isEmpty { return }
+        for i in 0..<count {
+            guard let value = values[ids[i]] else { continue }
+            change(&logits[i], value)
+            if logits[i].isNaN { logits[i] = -.infinity }
+        }
+        isSorted = false
+        hasWeights = false
+    }
+
     /// Divides every logit by a positive number, which keeps their order.
     ///
     /// - Parameter divisor: A finite number above 0.
@@ -197,11 +218,51 @@ extension TokenCandidates {
         }
         var selection = takeSelection()
         let cutoff = selection.cutoff(
-            reaching: target, ids: ids.span.extracting(..<count), logits: logits.span.extracting(..<count),
-            weights: weights.span.extracting(..<count))
+            reaching: target, ids: ids.span.extracting(..<count), scores: logits.span.extracting(..<count),
+            ranks: weights.span.extracting(..<count), weights: weights.span.extracting(..<count))
         self.selection = selection
         guard let cutoff else { return }
         compact { logit, id in PartialSelection.Key(logit: logit, id: id) >= cutoff }
+    }
+
+    /// Keeps the fewest candidates, those first whose logit is nearest to `center`, whose probabilities add up to more
+    /// than `mass`; of two equally near ones the lower id. Like `keepProbabilityMass` it does not sort.
+    ///
+    /// - Parameters:
+    ///   - mass: 0 or above and below 1.
+    ///   - center: A finite logit.
+    /// - Complexity: O(count), plus the sorting of one class.
+    public mutating func keepProbabilityMass(moreThan mass: Double, nearestTo center: Float) {
+        computeWeights()
+        guard totalWeight > 0 else { return }
+        let scores = logits[..<count].map { -abs($0 - center) }
+        // Falls with the distance, between 1 and 0, which is what the classes are made from.
+        let ranks = scores.map { 1 / (1 - $0) }
+        var selection = takeSelection()
+        // The sum exceeds a number when it reaches the next one.
+        let cutoff = selection.cutoff(
+            reaching: (mass * totalWeight).nextUp, ids: ids.span.extracting(..<count), scores: scores.span,
+            ranks: ranks.span, weights: weights.span.extracting(..<count))
+        self.selection = selection
+        guard let cutoff else { return }
+        compact { logit, id in PartialSelection.Key(logit: -abs(logit - center), id: id) >= cutoff }
+    }
+
+    /// Drops the likeliest candidates: all whose probability is at least `threshold` but the last of them.
+    ///
+    /// - Parameter threshold: A probability; tokens without any do not count.
+    /// - Complexity: O(count).
+    public mutating func dropLikely(threshold: Double) {
+        computeWeights()
+        guard totalWeight > 0 else { return }
+        let least = threshold * totalWeight
+        var lowest: PartialSelection.Key?
+        for i in 0..<count where weights[i] > 0 && Double(weights[i]) >= least {
+            let key = PartialSelection.Key(logit: logits[i], id: ids[i])
+            lowest = min(lowest ?? key, key)
+        }
+        guard let lowest else { return }
+        compact { logit, id in PartialSelection.Key(logit: logit, id: id) <= lowest }
     }
 
     /// Moves the selection's buffers out, so that it can change while it reads the candidates.
@@ -240,28 +301,27 @@ extension TokenCandidates {
     /// Draws a candidate with its probability.
     ///
     /// - Parameter generator: Gives one number, also when only one candidate is left.
-    /// - Returns: The token's id; nil when no candidate has a logit above -infinity.
-    public mutating func draw(with generator: inout Xoshiro256StarStar) -> Int32? {
+    /// - Returns: The candidate; nil when none has a logit above -infinity.
+    public mutating func draw(with generator: inout Xoshiro256StarStar) -> TokenCandidate? {
         computeWeights()
         guard totalWeight > 0 else { return nil }
         let target = generator.nextUnit() * totalWeight
-        return ids.withUnsafeBufferPointer { ids in
-            weights.withUnsafeBufferPointer { weights in
-                var sum = 0.0
-                var last: Int32?
-                for i in 0..<count where weights[i] > 0 {
-                    sum += Double(weights[i])
-                    last = ids[i]
-                    if sum > target { break }
-                }
-                // The total was added up in another order and may exceed `sum` by a rounding: the last one takes that.
-                return last
+        let drawn = weights.withUnsafeBufferPointer { weights in
+            var sum = 0.0
+            var last: Int?
+            for i in 0..<count where weights[i] > 0 {
+                sum += Double(weights[i])
+                last = i
+                if sum > target { break }
             }
+            // The total was added up in another order and may exceed `sum` by a rounding: the last one takes that.
+            return last
         }
+        return drawn.map { self[$0] }
     }
 
     /// The weights e^(logit - highest) and their sum. Where the highest is +infinity, all such logits share the mass.
-    private mutating func computeWeights() {
+    mutating func computeWeights() {
         if hasWeights { return }
         hasWeights = true
         let highest = highestLogit
