@@ -43,18 +43,10 @@ struct BPETokenizer: Tokenizer {
         byteTokens = Self.byteTokens(vocabulary, warnings: &warnings)
 
         typealias Key = Vocabulary.Key
-        addsBOS = try Self.flag(metadata, Key.addBOS, kind.type.addsBOS, Key.bos, vocabulary.bosID)
-        addsEOS = try Self.flag(metadata, Key.addEOS, false, Key.eos, vocabulary.eosID)
+        addsBOS = try metadata.addsToken(Key.addBOS, kind.type.addsBOS, Key.bos, vocabulary.bosID)
+        addsEOS = try metadata.addsToken(Key.addEOS, false, Key.eos, vocabulary.eosID)
 
-        let marks = vocabulary.ids(of: [.control, .unknown, .userDefined])
-        if let id = marks.first(where: { [vocabulary] in
-            vocabulary.tokens.byteCount(at: Int($0)) > SpecialTokenMatcher.longest
-        }) {
-            warnings.append(
-                "\(Vocabulary.Key.tokens): special token \(id) has \(vocabulary.tokens.byteCount(at: Int(id))) bytes; "
-                    + "those above \(SpecialTokenMatcher.longest) are not looked for in text")
-        }
-        special = SpecialTokenMatcher(vocabulary.tokens, marks)
+        special = vocabulary.specialTokenMatcher(warnings: &warnings)
         userDefined = special.filtered { [vocabulary] in vocabulary.type($0) == .userDefined }
         self.warnings = warnings
     }
@@ -74,15 +66,6 @@ struct BPETokenizer: Tokenizer {
         return (type, name)
     }
 
-    /// A flag such as `add_bos_token`; what it adds must exist. Without a flag in the file, what is missing is not added.
-    private static func flag(
-        _ metadata: Metadata, _ key: String, _ standard: Bool, _ idKey: String, _ id: Int32?
-    ) throws(ApusError) -> Bool {
-        guard let flag = try metadata.optionalBool(key) else { return standard && id != nil }
-        if flag, id == nil { throw metadata.mismatch(idKey, wanted: "a token id, since '\(key)' is true") }
-        return flag
-    }
-
     private static func byteTokens(_ vocabulary: Vocabulary, warnings: inout [String]) -> [Int32] {
         let tokens = vocabulary.index.withLookup(vocabulary.tokens) { lookup in
             (UInt8.min...UInt8.max).map { byte in
@@ -90,8 +73,7 @@ struct BPETokenizer: Tokenizer {
                 ByteAlphabet.appendCharacter(of: byte, to: &text)
                 let id = text.withUnsafeBytes { lookup.id(of: $0) }
                 if id >= 0 { return id }
-                let hex = String(byte, radix: 16, uppercase: true)
-                let fallback = Array("<0x\(byte < 16 ? "0" : "")\(hex)>".utf8).withUnsafeBytes { lookup.id(of: $0) }
+                let fallback = ByteToken.text(of: byte).withUnsafeBytes { lookup.id(of: $0) }
                 return fallback >= 0 && vocabulary.type(fallback) == .byte ? fallback : -1
             }
         }
@@ -129,18 +111,12 @@ struct BPETokenizer: Tokenizer {
         switch vocabulary.type(id) {
         case .control, .unknown: return renderSpecial ? vocabulary.withText(id, Array.init) : []
         case .userDefined: return vocabulary.withText(id, Array.init)
-        case .byte: return vocabulary.withText(id) { Self.byte($0).map { [$0] } ?? ByteAlphabet.decode($0) }
+        case .byte: return vocabulary.withText(id) { ByteToken.byte(of: $0).map { [$0] } ?? ByteAlphabet.decode($0) }
         case .normal, .unused: return vocabulary.withText(id, ByteAlphabet.decode)
         }
     }
 
     private func contains(_ id: Int32) -> Bool { id >= 0 && Int(id) < vocabulary.count }
-
-    /// The byte of a text `<0xNN>`.
-    private static func byte(_ text: UnsafeBufferPointer<UInt8>) -> UInt8? {
-        guard text.count == 6, text.starts(with: "<0x".utf8), text[5] == UInt8(ascii: ">") else { return nil }
-        return UInt8(String(decoding: text[3..<5], as: UTF8.self), radix: 16)
-    }
 
     func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
         var ids: [Int32] = []

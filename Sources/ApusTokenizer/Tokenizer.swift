@@ -54,6 +54,14 @@ public protocol Tokenizer: Sendable {
     ///   - renderSpecial: Whether a control token gives its text; else it gives nothing.
     func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8]
 
+    /// The bytes that a row of tokens stands for: what `encode` was given, when they are all that it gave.
+    ///
+    /// - Parameters:
+    ///   - ids: The tokens.
+    ///   - renderSpecial: Whether control tokens give their texts.
+    /// - Throws: `invalidArgument` when an id is not in the vocabulary.
+    func decode(_ ids: [Int32], renderSpecial: Bool) throws(ApusError) -> [UInt8]
+
     /// Whether a token is a mark that is no text: of type control or unknown.
     ///
     /// - Parameter id: A token; one that is out of range is none.
@@ -76,22 +84,25 @@ extension Tokenizer {
         encode(Array(text.utf8), addSpecial: addSpecial, parseSpecial: parseSpecial)
     }
 
-    /// The bytes that a row of tokens stands for.
+    /// The bytes of the tokens, one after another.
     ///
     /// - Parameters:
     ///   - ids: The tokens.
     ///   - renderSpecial: Whether control tokens give their texts.
     /// - Throws: `invalidArgument` when an id is not in the vocabulary.
     public func decode(_ ids: [Int32], renderSpecial: Bool) throws(ApusError) -> [UInt8] {
+        try check(ids)
         var result: [UInt8] = []
-        for (index, id) in ids.enumerated() {
-            guard id >= 0, Int(id) < vocabularySize else {
-                throw ApusError(
-                    .invalidArgument, "token id \(id) at position \(index), wanted an id in 0...\(vocabularySize - 1)")
-            }
-            result += bytes(of: id, renderSpecial: renderSpecial)
-        }
+        for id in ids { result += bytes(of: id, renderSpecial: renderSpecial) }
         return result
+    }
+
+    /// Throws an error that names the first id that is not in the vocabulary.
+    func check(_ ids: [Int32]) throws(ApusError) {
+        for (index, id) in ids.enumerated() where id < 0 || Int(id) >= vocabularySize {
+            throw ApusError(
+                .invalidArgument, "token id \(id) at position \(index), wanted an id in 0...\(vocabularySize - 1)")
+        }
     }
 
     /// The ids of `encode`'s result with the begin and end tokens that the model wants around them.
@@ -107,7 +118,8 @@ extension Tokenizer {
 public enum Tokenizers {
     /// Every kind; a line each.
     static let all: [any Tokenizer.Type] = [
-        BPETokenizer.self
+        BPETokenizer.self,
+        SentencePieceTokenizer.self,
     ]
 
     /// The values of `tokenizer.ggml.model` that can be made.

@@ -29,6 +29,8 @@ struct Vocabulary: Sendable {
         static let eos = "tokenizer.ggml.eos_token_id"
         static let eot = "tokenizer.ggml.eot_token_id"
         static let eom = "tokenizer.ggml.eom_token_id"
+        static let unknown = "tokenizer.ggml.unknown_token_id"
+        static let addSpacePrefix = "tokenizer.ggml.add_space_prefix"
         static let addBOS = "tokenizer.ggml.add_bos_token"
         static let addEOS = "tokenizer.ggml.add_eos_token"
     }
@@ -95,6 +97,9 @@ struct Vocabulary: Sendable {
 
     /// The number of tokens.
     var count: Int { tokens.count }
+
+    /// Whether the file says what its tokens are for.
+    var hasTypes: Bool { !types.isEmpty }
 
     /// The type of a token.
     ///

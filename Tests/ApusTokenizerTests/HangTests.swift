@@ -43,6 +43,33 @@ struct HangTests {
         #expect(!ids.isEmpty)
     }
 
+    /// A text is one word, and pieces are made one character at a time.
+    @Test(.timeLimit(.minutes(5)), arguments: ["a", " ", "7", "\n", "ab", "漢", "a ", ""])
+    func sentencePiece(unit: String) throws {
+        var pieces = SyntheticPieces()
+        for length in 1...120 {
+            for text in [String(repeating: "a", count: length), String(repeating: "▁", count: length)] {
+                pieces.add(text, -Float(length))
+            }
+        }
+        pieces.add("a▁", 1)
+        pieces.add("7", 2)
+        let tokenizer = try Tokenizers.make(pieces.metadata)
+        let pattern = Array(unit.utf8)
+        var generator = Generator(seed: 1)
+        let text = (0..<Self.size).map { index in
+            pattern.isEmpty ? UInt8.random(in: 96...98, using: &generator) : pattern[index % pattern.count]
+        }
+        let time = ContinuousClock().measure {
+            #expect(!tokenizer.encode(text, addSpecial: false, parseSpecial: true).isEmpty)
+        }
+        #if DEBUG
+            #expect(time < .seconds(60), "\(unit)")
+        #else
+            #expect(time < .seconds(10), "\(unit)")
+        #endif
+    }
+
     /// Special tokens that are long and begin alike, in a text that nearly holds them.
     @Test(.timeLimit(.minutes(5))) func manySpecialTokens() throws {
         var vocabulary = Synthetic()

@@ -11,17 +11,23 @@ enum TestFiles {
     static let repository = tests.deletingLastPathComponent().deletingLastPathComponent()
 
     /// The model that `make test` fetches.
-    static var smolLM2: String {
+    static var smolLM2: String { model("smollm2-135m-instruct-q4_1.gguf") }
+
+    /// A model that `make models` fetches.
+    static var gemma3: String { model("gemma3-270m-q4_k_m.gguf") }
+
+    private static func model(_ name: String) -> String {
         let folder = ProcessInfo.processInfo.environment["APUS_MODELS"].flatMap { $0.isEmpty ? nil : $0 }
-        return URL(fileURLWithPath: folder ?? "models", relativeTo: repository)
-            .appendingPathComponent("smollm2-135m-instruct-q4_1.gguf").path
+        return URL(fileURLWithPath: folder ?? "models", relativeTo: repository).appendingPathComponent(name).path
     }
 
-    static func smolLM2Metadata() throws -> Metadata {
-        guard FileManager.default.fileExists(atPath: smolLM2) else {
-            throw Missing(description: "no model at \(smolLM2): `make models` fetches it")
+    static func smolLM2Metadata() throws -> Metadata { try metadata(smolLM2) }
+
+    static func metadata(_ path: String) throws -> Metadata {
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw Missing(description: "no model at \(path): `make models` fetches it")
         }
-        return try GGUFFile(path: smolLM2).metadata
+        return try GGUFFile(path: path).metadata
     }
 
     struct Missing: Error, CustomStringConvertible {
@@ -30,19 +36,68 @@ enum TestFiles {
 }
 
 /// One run of the oracle: texts with their ids.
-struct OracleRun: Decodable {
-    struct Case: Decodable {
-        let text: String
+struct OracleRun {
+    struct Case {
+        let text: [UInt8]
         let plain: [Int32]
         let special: [Int32]
     }
-    struct ChangedType: Decodable {
-        let id: Int
-        let type: Int32
-    }
-    let pre: String
-    let types: [ChangedType]
+    let name: String
+    let changes: [String: Metadata.Value?]
     let cases: [Case]
+
+    /// Reads what `write_runs` wrote.
+    static func read(_ folder: URL, _ metadata: Metadata) throws -> [OracleRun] {
+        struct Description: Decodable {
+            struct ChangedType: Decodable {
+                let id: Int
+                let type: Int32
+            }
+            let pre: String?
+            let prefix: Bool?
+            let types: [ChangedType]
+        }
+        let data = try Data(contentsOf: folder.appendingPathComponent("runs.json"))
+        let descriptions = try JSONDecoder().decode([Description].self, from: data)
+        return try descriptions.enumerated().map { number, description in
+            var types = try #require(try metadata.optionalInt32Array("tokenizer.ggml.token_type"))
+            for change in description.types { types[change.id] = change.type }
+            var changes: [String: Metadata.Value?] = [
+                "tokenizer.ggml.token_type": .numbers(GGUFNumberArray(types))
+            ]
+            if let pre = description.pre { changes["tokenizer.ggml.pre"] = .string(pre) }
+            if let prefix = description.prefix { changes["tokenizer.ggml.add_space_prefix"] = .bool(prefix) }
+            let name = description.pre ?? "space prefix \(description.prefix ?? true)"
+            let bytes = try [UInt8](Data(contentsOf: folder.appendingPathComponent("\(number).bin")))
+            return OracleRun(
+                name: "\(name), \(description.types.count) types changed", changes: changes, cases: cases(bytes))
+        }
+    }
+
+    private static func cases(_ bytes: [UInt8]) -> [Case] {
+        bytes.withUnsafeBytes { buffer in
+            var cases: [Case] = []
+            var offset = 0
+            func count() -> Int {
+                defer { offset += 4 }
+                return Int(buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            }
+            func ids() -> [Int32] {
+                (0..<count()).map { _ in
+                    defer { offset += 4 }
+                    return buffer.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                }
+            }
+            while offset < buffer.count {
+                let length = count()
+                let text = Array(buffer[offset..<offset + length])
+                offset += length
+                let plain = ids()
+                cases.append(Case(text: text, plain: plain, special: ids()))
+            }
+            return cases
+        }
+    }
 }
 
 /// The Python side: `tokenizer_oracle.py`.
