@@ -43,7 +43,7 @@ struct PerplexityCommand: ParsableCommand {
 
     func run() throws {
         let path = try model.path()
-        let input = try InputFile.read(file ?? idsFile ?? "-")
+        let input = try InputFile.readText(file ?? idsFile ?? "-")
         let engine = try Model.load(path: path, options: compute.loadOptions)
         let ids = try tokens(input, engine)
         guard ids.count <= engine.contextLength else {
