@@ -60,7 +60,7 @@ struct SamplerVectorTests {
 
     @Test("tokens are drawn with the probabilities that the samplers leave")
     func distributions() throws {
-        let draws = 3000
+        let draws = 2000
         for (number, entry) in try SamplerVectors.loaded.get().distributions.enumerated() {
             var options = entry.options.sampling
             options.seed = UInt64(number + 1)

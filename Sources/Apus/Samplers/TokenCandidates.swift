@@ -255,14 +255,21 @@ extension TokenCandidates {
     public mutating func dropLikely(threshold: Double) {
         computeWeights()
         guard totalWeight > 0 else { return }
-        let least = threshold * totalWeight
+        guard let lowest = lowestKey(weighing: threshold * totalWeight) else { return }
+        compact { logit, id in PartialSelection.Key(logit: logit, id: id) <= lowest }
+    }
+
+    /// The lowest candidate whose weight is above 0 and at least `least`.
+    private func lowestKey(weighing least: Double) -> PartialSelection.Key? {
+        let (ids, logits, weights) = (ids.span, logits.span, weights.span)
         var lowest: PartialSelection.Key?
-        for i in 0..<count where weights[i] > 0 && Double(weights[i]) >= least {
-            let key = PartialSelection.Key(logit: logits[i], id: ids[i])
+        for i in 0..<count {
+            let weight = weights[unchecked: i]
+            if weight == 0 || Double(weight) < least { continue }
+            let key = PartialSelection.Key(logit: logits[unchecked: i], id: ids[unchecked: i])
             lowest = min(lowest ?? key, key)
         }
-        guard let lowest else { return }
-        compact { logit, id in PartialSelection.Key(logit: logit, id: id) <= lowest }
+        return lowest
     }
 
     /// Moves the selection's buffers out, so that it can change while it reads the candidates.
