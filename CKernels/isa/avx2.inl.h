@@ -32,6 +32,13 @@ APUS_INLINE i32x16 V(dot4_signed)(i32x16 acc, u8x64 w, int32_t a) {
     return sum.ints;
 }
 
+APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
+    const V(two_registers) from = {.bytes = table};
+    V(two_registers) at = {.bytes = index};
+    for (int i = 0; i < 2; i++) at.half[i] = _mm256_shuffle_epi8(from.half[i], at.half[i]);
+    return at.bytes;
+}
+
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) {
     const __m128i low = _mm256_castsi256_si128((__m256i)half), high = _mm256_extracti128_si256((__m256i)half, 1);
     const union {

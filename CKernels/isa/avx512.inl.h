@@ -15,6 +15,10 @@ APUS_INLINE i32x16 V(dot4_signed)(i32x16 acc, u8x64 w, int32_t a) {
     return (i32x16)_mm512_add_epi32((__m512i)acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 
+APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
+    return (u8x64)_mm512_shuffle_epi8((__m512i)table, (__m512i)index);
+}
+
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) { return (f32x16)_mm512_cvtph_ps((__m256i)half); }
 
 APUS_INLINE u16x16 V(to_f16)(f32x16 x) {

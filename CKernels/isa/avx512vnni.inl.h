@@ -9,6 +9,10 @@ APUS_INLINE u8x64 V(recode_signed)(u8x64 w) { return w ^ 0x80; }
 enum { V(signed_offset) = 128 };
 APUS_INLINE i32x16 V(dot4_signed)(i32x16 acc, u8x64 w, int32_t a) { return V(dot4)(acc, w, a); }
 
+APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
+    return (u8x64)_mm512_shuffle_epi8((__m512i)table, (__m512i)index);
+}
+
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) { return (f32x16)_mm512_cvtph_ps((__m256i)half); }
 
 APUS_INLINE u16x16 V(to_f16)(f32x16 x) {

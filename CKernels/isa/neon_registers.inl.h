@@ -1,4 +1,4 @@
-// What the NEON variants share: a 64-byte vector is four registers; f16 conversions; signed bytes.
+// What the NEON variants share: a 64-byte vector is four registers; table lookups; f16 conversions; signed bytes.
 
 typedef union {
     int8x16_t quarter[4];
@@ -9,6 +9,13 @@ typedef union {
     int32x4_t quarter[4];
     i32x16 ints;
 } V(four_ints);
+
+APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
+    const V(four_bytes) from = {.bytes = table};
+    V(four_bytes) at = {.bytes = index};
+    for (int i = 0; i < 4; i++) at.quarter[i] = vqtbl1q_s8(from.quarter[i], vreinterpretq_u8_s8(at.quarter[i]));
+    return at.bytes;
+}
 
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) {
     const union {

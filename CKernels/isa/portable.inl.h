@@ -17,6 +17,16 @@ APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) { return V(dot4_signe
 APUS_INLINE u8x64 V(recode_signed)(u8x64 w) { return w; }
 enum { V(signed_offset) = 0 };
 
+/// table[index] of each byte: a table of 16 bytes that stands in each quarter, and indices below 16.
+APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
+    uint8_t bytes[64], from[64];
+    __builtin_memcpy(from, &table, sizeof from);
+    __builtin_memcpy(bytes, &index, sizeof bytes);
+    for (int i = 0; i < 64; i++) bytes[i] = from[bytes[i]];
+    __builtin_memcpy(&index, bytes, sizeof bytes);
+    return index;
+}
+
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) {
     const u32x16 h = __builtin_convertvector(half, u32x16);
     const u32x16 magnitude = h & 0x7fff;

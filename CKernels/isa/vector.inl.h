@@ -32,6 +32,15 @@ APUS_INLINE u8x64 V(load_bytes)(const uint8_t *p) {
     return x;
 }
 
+/// 16 bytes in each quarter: a table for lookup().
+APUS_INLINE u8x64 V(four_times)(const void *p) {
+    u8x16 x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7,
+                                   8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+                                   0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 APUS_INLINE i32x16 V(widen_u8)(const uint8_t *p) {
     u8x16 x;
     __builtin_memcpy(&x, p, sizeof x);

@@ -1,7 +1,7 @@
 // The product of one block of 32 columns of a tile with the packed activations of m tokens: the formula of every
 // integer type, at every number of tokens.
 //   sum[t][r] = fma(int, d[r] * scale[t], sum[t][r]), int = sum over the block (or its half) of (w - offset) * a;
-//   then, with minima, sum[t][r] = fma(m[r], scale[t] * (sum of a), sum[t][r]).
+//   then, with minima, sum[t][r] = fma(m[r], scale[t] * (sum of a), sum[t][r]), also of the block (or its half).
 
 /// The last steps of the formula, for the integer sums of a block (or its half) of m tokens.
 APUS_INLINE void V(add_scaled)(f32x16 *sum, int m, const i32x16 *dot, f32x16 d, const float *scale) {
@@ -14,10 +14,17 @@ APUS_INLINE void V(add_minima)(f32x16 *sum, int m, f32x16 minimum, const float *
     for (int t = 0; t < m; t++) sum[t] = V(fma)(minimum, V(splat)(scaled_sum[t]), sum[t]);
 }
 
+/// scale[t] * (sum of a) of half g of a block: what add_minima takes where each half has a minimum.
+APUS_INLINE void V(scale_halves)(float *scaled_sum, int m, const float *scale, const int16_t *half_sums, int g) {
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) scaled_sum[t] = scale[t] * (float)half_sums[2 * t + g];
+}
+
 /// `acts` is a record of packed activations `width` tokens wide, from its token t0 on; m, groups, has_min and is_signed
 /// are constants.
-APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16 d[2], f32x16 minimum, int offset,
-                              int groups, int has_min, int is_signed, const uint8_t *acts, size_t width, size_t t0) {
+APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16 d[2], const f32x16 minimum[2],
+                              int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
+                              size_t t0) {
     const int32_t *steps = (const int32_t *)acts + t0;
     const float *scale = (const float *)acts + 8 * width + t0;
     const float *scaled_sum = scale + width;
@@ -38,8 +45,13 @@ APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16
             }
         }
         V(add_scaled)(sum, m, dot, d[g], scale);
+        if (has_min && groups == 1) V(add_minima)(sum, m, minimum[0], scaled_sum);
+        if (has_min && groups == 2) {
+            float scaled_half[APUS_TILE_TOKENS];
+            V(scale_halves)(scaled_half, m, scale, half_sums, g);
+            V(add_minima)(sum, m, minimum[g], scaled_half);
+        }
     }
-    if (has_min) V(add_minima)(sum, m, minimum, scaled_sum);
 }
 
 // How unpacked tiles are stored and multiplied: by rows, unless the instruction set has an order of its own.

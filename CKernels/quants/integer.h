@@ -1,14 +1,15 @@
 // Makes an integer weight type out of its file's definitions. Before including, a type's file defines
 //   APUS_QUANT      the type's name in lower case, as in quants/registry.h
 //   APUS_QUANT_NAME its name in ggml, APUS_QUANT_ID its number there
-//   APUS_BITS       bits of a code: 4, 5, 6 or 8 (8: signed)
+//   APUS_BITS       bits of a code in a tile: 2, 3, 4, 5, 6 or 8
+//   APUS_CODEBOOK   if its codes are looked up: a constant array of 16, which the stored bits are indices of
 //   APUS_OFFSET     to take off a code
 //   APUS_SCALE      an apus_scale_form
 //   APUS_GROUPS     scales in a block of 32: 1 or 2
-//   APUS_HAS_MIN    1 or 0
-//   APUS_FORM       the apus_unpacked_form of its product
+//   APUS_HAS_MIN    1 if each scale has a minimum beside it, or 0
+//   APUS_FORM       the apus_unpacked_form of its product; APUS_SIGNED: codes are int8, the others 0 to 127
 //   APUS_BLOCK, APUS_BLOCK_BYTES   of the file's format
-// and the function `static void explode(const uint8_t *block, apus_codes *codes)`.
+// and the function `static void explode(const uint8_t *block, apus_codes *codes)`, which gives indices with a codebook.
 
 #define TYPE_FN(name) APUS_CONCAT(name, APUS_QUANT)
 #define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
@@ -16,18 +17,25 @@
 
 static size_t plane_bytes(size_t cols) { return cols / 32 * apus_plane_bytes(APUS_BITS); }
 
+static void decode_codes(apus_codes *codes, float *dst) {
+#ifdef APUS_CODEBOOK
+    for (size_t i = 0; i < APUS_BLOCK; i++) codes->codes[i] = (uint8_t)APUS_CODEBOOK[codes->codes[i]];
+#endif
+    apus_codes_decode(codes, APUS_SCALE, APUS_FORM == APUS_SIGNED, APUS_OFFSET, APUS_BLOCK, dst);
+}
+
 static void decode(const void *src, float *dst, size_t n) {
     const uint8_t *block = src;
     apus_codes codes;
     for (size_t i = 0; i < n; i += APUS_BLOCK, block += APUS_BLOCK_BYTES) {
         explode(block, &codes);
-        apus_codes_decode(&codes, APUS_SCALE, APUS_BITS, APUS_OFFSET, APUS_BLOCK, dst + i);
+        decode_codes(&codes, dst + i);
     }
 }
 
 static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols) {
     uint8_t *scales = tile + plane_bytes(cols);
-    __builtin_memset(scales, 0, apus_scale_bytes(APUS_SCALE, cols));
+    __builtin_memset(scales, 0, cols / APUS_BLOCK * apus_scale_record(APUS_SCALE));
     if (n_rows < APUS_TILE_ROWS) __builtin_memset(tile, 0, plane_bytes(cols));
     apus_codes codes;
     for (size_t row = 0; row < n_rows; row++) {
@@ -49,7 +57,7 @@ static void decode_lane(const uint8_t *tile, size_t lane, size_t cols, float *ds
         for (size_t i = 0; i < APUS_BLOCK / 32; i++)
             apus_get_codes(tile + (block * (APUS_BLOCK / 32) + i) * apus_plane_bytes(APUS_BITS), APUS_BITS, lane,
                            codes.codes + 32 * i);
-        apus_codes_decode(&codes, APUS_SCALE, APUS_BITS, APUS_OFFSET, APUS_BLOCK, dst + block * APUS_BLOCK);
+        decode_codes(&codes, dst + block * APUS_BLOCK);
     }
 }
 

@@ -26,24 +26,26 @@ struct apus_quant {
 /// Products of up to this many tokens read the packed weights directly; larger ones unpack a tile first and reuse it.
 #define APUS_DIRECT_TOKENS 8
 
-/// Scratch of a product over `cols` inputs: a tile's int8 values, two scales and a minimum per block.
-static inline size_t apus_product_scratch_bytes(size_t cols) { return cols * 16 + (cols / 32 + 1) * 3 * 64; }
+/// Scratch of a product over `cols` inputs: a tile's int8 values, two scales and two minima per block.
+static inline size_t apus_product_scratch_bytes(size_t cols) { return cols * 16 + (cols / 32 + 1) * 4 * 64; }
 
 /// An unpacked tile, for products of more than APUS_DIRECT_TOKENS tokens.
 typedef struct apus_unpacked {
     const uint8_t *values; ///< (cols / 32, 512) in the order of the instruction set: quants/unpacked_*.inl.h
     const float *scales;   ///< (cols / 32, groups, 16)
-    const float *minima;   ///< (cols / 32, 16), or NULL
+    const float *minima;   ///< as the scales, or NULL
     int32_t offset;        ///< to take off every value
 } apus_unpacked;
 
 typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out);
 
-/// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; signed bytes.
+/// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
+/// 16; signed bytes with one scale.
 typedef enum apus_unpacked_form {
     APUS_PLAIN,
     APUS_MINIMA,
     APUS_HALVES,
+    APUS_HALF_MINIMA,
     APUS_SIGNED,
     APUS_FORM_COUNT
 } apus_unpacked_form;

@@ -1,5 +1,22 @@
 // From packed planes and scales to vectors, per instruction set. The formats stand in quants/codes.h.
 
+APUS_INLINE void V(unpack_2)(const uint8_t *planes, u8x64 w[8]) {
+    for (int v = 0; v < 2; v++) {
+        const u8x64 four = V(load_bytes)(planes + 64 * v);
+        w[4 * v] = four & 3;
+        w[4 * v + 1] = (four >> 2) & 3;
+        w[4 * v + 2] = (four >> 4) & 3;
+        w[4 * v + 3] = four >> 6;
+    }
+}
+
+APUS_INLINE void V(unpack_3)(const uint8_t *planes, u8x64 w[8]) {
+    V(unpack_2)(planes, w);
+    const u8x64 high = V(load_bytes)(planes + 128);
+    for (int s = 0; s < 2; s++) w[s] |= (high << (2 - s)) & 4;
+    for (int s = 2; s < 8; s++) w[s] |= (high >> (s - 2)) & 4;
+}
+
 APUS_INLINE void V(unpack_4)(const uint8_t *planes, u8x64 w[8]) {
     for (int v = 0; v < 4; v++) {
         const u8x64 both = V(load_bytes)(planes + 64 * v);
@@ -32,15 +49,31 @@ APUS_INLINE void V(unpack_8)(const uint8_t *planes, u8x64 w[8]) {
     for (int s = 0; s < 8; s++) w[s] = V(recode_signed)(V(load_bytes)(planes + 64 * s));
 }
 
-/// The scales of a block of 32 columns: one (or two) and the minimum, if the form has one.
-APUS_INLINE void V(scales_APUS_SCALE_D)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 *m) {
+/// The scales of a block of 32 columns, one or two, and the minima beside them, if the form has any.
+APUS_INLINE void V(scales_APUS_SCALE_D)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     d[0] = V(load_f16)(scales + block * 32);
     (void)m;
 }
 
-APUS_INLINE void V(scales_APUS_SCALE_DM)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 *m) {
+APUS_INLINE void V(scales_APUS_SCALE_E8)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
+    const u32x16 e = (u32x16)V(widen_u8)(scales + block * 16);
+    const u32x16 is_small = (u32x16)(e < 2);
+    d[0] = (f32x16)((((e + 1) << 21) & is_small) | (((e - 1) << 23) & ~is_small));
+    (void)m;
+}
+
+APUS_INLINE void V(scales_APUS_SCALE_DM)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     d[0] = V(load_f16)(scales + block * 64);
-    *m = V(load_f16)(scales + block * 64 + 32);
+    m[0] = V(load_f16)(scales + block * 64 + 32);
+}
+
+APUS_INLINE void V(scales_APUS_SCALE_SUPER4)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
+    const uint8_t *record = scales + block / 8 * 320;
+    for (size_t i = 0; i < 2; i++) {
+        const i32x16 both = V(widen_u8)(record + 64 + (block % 8 * 2 + i) * 16);
+        d[i] = V(load_f16)(record) * V(to_float)(both & 15);
+        m[i] = -(V(load_f16)(record + 32) * V(to_float)(both >> 4));
+    }
 }
 
 APUS_INLINE f32x16 V(six_bits)(const uint8_t *low, const uint8_t *high, size_t j) {
@@ -49,14 +82,29 @@ APUS_INLINE f32x16 V(six_bits)(const uint8_t *low, const uint8_t *high, size_t j
     return V(to_float)(l | h << 4);
 }
 
-APUS_INLINE void V(scales_APUS_SCALE_SUPER6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 *m) {
+APUS_INLINE void V(scales_APUS_SCALE_SUPER6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     const uint8_t *record = scales + block / 8 * 256;
     const size_t j = block % 8;
     d[0] = V(load_f16)(record) * V(six_bits)(record + SUPER6_SCALE_LOW, record + SUPER6_SCALE_HIGH, j);
-    *m = -(V(load_f16)(record + 32) * V(six_bits)(record + SUPER6_MIN_LOW, record + SUPER6_MIN_HIGH, j));
+    m[0] = -(V(load_f16)(record + 32) * V(six_bits)(record + SUPER6_MIN_LOW, record + SUPER6_MIN_HIGH, j));
 }
 
-APUS_INLINE void V(scales_APUS_SCALE_SUPER8)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 *m) {
+APUS_INLINE void V(scales_APUS_SCALE_SIGNED6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
+    const uint8_t *record = scales + block / 8 * 128;
+    d[0] = V(load_f16)(record) * (V(six_bits)(record + SIGNED6_LOW, record + SIGNED6_HIGH, block % 8) - 32.0f);
+    (void)m;
+}
+
+APUS_INLINE void V(scales_APUS_SCALE_HALVES6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
+    const uint8_t *record = scales + block / 8 * 224;
+    for (size_t i = 0; i < 2; i++) {
+        const f32x16 scale = V(six_bits)(record + HALVES6_LOW, record + HALVES6_HIGH, block % 8 * 2 + i);
+        d[i] = V(load_f16)(record) * (scale - 32.0f);
+    }
+    (void)m;
+}
+
+APUS_INLINE void V(scales_APUS_SCALE_SUPER8)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     const uint8_t *record = scales + block / 8 * 288;
     const f32x16 super = V(load_f16)(record);
     for (size_t i = 0; i < 2; i++) {

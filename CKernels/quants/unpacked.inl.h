@@ -7,9 +7,12 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t block = 0; block < cols / 32; block++) {
-        f32x16 d[2] = {{0}, {0}}, minimum = {0};
-        for (size_t g = 0; g < (size_t)groups; g++) d[g] = V(load)(tile->scales + (block * (size_t)groups + g) * 16);
-        if (has_min) minimum = V(load)(tile->minima + block * 16);
+        f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+        for (size_t g = 0; g < (size_t)groups; g++) {
+            const size_t at = (block * (size_t)groups + g) * 16;
+            d[g] = V(load)(tile->scales + at);
+            if (has_min) minimum[g] = V(load)(tile->minima + at);
+        }
         V(add_values)(sum, m, tile->values + block * 512, d, minimum, tile->offset, groups, has_min, is_signed,
                       acts + block * APUS_Q8_RECORD * width, width, t0);
     }
@@ -82,6 +85,10 @@ static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, 
 
 static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
     V(all_tokens)(tile, cols, acts, tokens, out, 2, 0, 0);
+}
+
+static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 2, 1, 0);
 }
 
 static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {

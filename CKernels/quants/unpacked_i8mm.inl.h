@@ -21,8 +21,9 @@ APUS_INLINE int32x4_t V(load_tokens)(const int32_t *step, int m) {
 }
 
 /// V(add_block) for a stored block and m <= 4 tokens. Codes, at most 127, and signed weights are multiplied alike.
-APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const f32x16 d[2], f32x16 minimum, int offset,
-                               int groups, int has_min, int is_signed, const uint8_t *acts, size_t width, size_t t0) {
+APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const f32x16 d[2], const f32x16 minimum[2],
+                               int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
+                               size_t t0) {
     _Static_assert(V(product_tokens) <= 4, "two pairs of tokens");
     (void)is_signed;
     const int32_t *steps = (const int32_t *)acts + t0;
@@ -63,6 +64,11 @@ APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const 
             dot[t] = rows.ints;
         }
         V(add_scaled)(sum, m, dot, d[g], scale);
+        if (has_min && groups == 1) V(add_minima)(sum, m, minimum[0], scale + width);
+        if (has_min && groups == 2) {
+            float scaled_half[4];
+            V(scale_halves)(scaled_half, m, scale, half_sums, g);
+            V(add_minima)(sum, m, minimum[g], scaled_half);
+        }
     }
-    if (has_min) V(add_minima)(sum, m, minimum, scale + width);
 }

@@ -70,12 +70,13 @@ static void decode_weights(const problem *p, float *weights, double *magnitudes)
     const type_facts *facts = facts_of(p->quant);
     apus_quant_decode(p->quant, p->file, weights, n);
     for (size_t i = 0; i < n; i++) magnitudes[i] = fabs((double)weights[i]);
-    if (facts->header_bytes == 0) return;
+    const size_t from = (size_t)facts->codes[0], to = (size_t)facts->codes[1];
+    if (to == 0) return;
     const size_t block = apus_quant_block(p->quant), bytes = apus_quant_block_bytes(p->quant);
     uint8_t *zeros = edge_alloc(n / block * bytes);
     float *minima = edge_floats(n);
-    memset(zeros, 0, n / block * bytes);
-    for (size_t b = 0; b < n / block; b++) memcpy(zeros + b * bytes, p->file + b * bytes, (size_t)facts->header_bytes);
+    memcpy(zeros, p->file, n / block * bytes);
+    for (size_t b = 0; b < n / block; b++) memset(zeros + b * bytes + from, 0, to - from);
     apus_quant_decode(p->quant, zeros, minima, n);
     for (size_t i = 0; i < n; i++)
         magnitudes[i] = fabs((double)weights[i] - (double)minima[i]) + fabs((double)minima[i]);
@@ -168,10 +169,12 @@ static void test_extremes(const apus_quant *quant) {
         p.file = edge_alloc(bytes);
         memset(p.file, codes[i], bytes);
         const uint16_t one = half_of(1.0f);
-        for (size_t b = 0; b < bytes / apus_quant_block_bytes(quant); b++)
+        for (size_t b = 0; b < bytes / apus_quant_block_bytes(quant); b++) {
+            uint8_t *block = p.file + b * apus_quant_block_bytes(quant);
             for (int j = 0; j < 2; j++)
-                if (facts->halves[j] >= 0)
-                    memcpy(p.file + b * apus_quant_block_bytes(quant) + facts->halves[j], &one, 2);
+                if (facts->halves[j] >= 0) memcpy(block + facts->halves[j], &one, 2);
+            if (facts->exponent >= 0) block[facts->exponent] = 127;
+        }
         p.x = edge_floats(tokens * cols);
         for (size_t t = 0; t < tokens; t++) // all +, all -, changing at each, at each second, at each fourth … value
             for (size_t c = 0; c < cols; c++)

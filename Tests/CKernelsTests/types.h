@@ -7,14 +7,19 @@
 typedef struct type_facts {
     const char *name;
     int halves[2];     ///< byte offsets of the f16 scales in a block, -1: none
-    int header_bytes;  ///< types with minima: bytes before the codes; with codes of zero a block decodes to its minima
+    int exponent;      ///< byte offset of an E8M0 scale, -1: none
+    int codes[2];      ///< types with minima: the codes' bytes, from and to; with codes of zero a block decodes to its
+                       ///< minima
     int scales_a_tile; ///< products of a scale with an integer that a block of 32 columns adds up, minima included
 } type_facts;
 
 static const type_facts all_type_facts[] = {
-    {"F32", {-1, -1}, 0, 0}, {"F16", {-1, -1}, 0, 0}, {"BF16", {-1, -1}, 0, 0},  {"Q8_0", {0, -1}, 0, 1},
-    {"Q4_0", {0, -1}, 0, 1}, {"Q4_1", {0, 2}, 4, 2},  {"Q5_0", {0, -1}, 0, 1},   {"Q5_1", {0, 2}, 4, 2},
-    {"Q4_K", {0, 2}, 16, 2}, {"Q5_K", {0, 2}, 16, 2}, {"Q6_K", {208, -1}, 0, 2},
+    {"F32", {-1, -1}, -1, {0, 0}, 0},   {"F16", {-1, -1}, -1, {0, 0}, 0},   {"BF16", {-1, -1}, -1, {0, 0}, 0},
+    {"Q8_0", {0, -1}, -1, {0, 0}, 1},   {"Q4_0", {0, -1}, -1, {0, 0}, 1},   {"Q4_1", {0, 2}, -1, {4, 20}, 2},
+    {"Q5_0", {0, -1}, -1, {0, 0}, 1},   {"Q5_1", {0, 2}, -1, {4, 24}, 2},   {"Q2_K", {80, 82}, -1, {16, 80}, 4},
+    {"Q3_K", {108, -1}, -1, {0, 0}, 2}, {"Q4_K", {0, 2}, -1, {16, 144}, 2}, {"Q5_K", {0, 2}, -1, {16, 176}, 2},
+    {"Q6_K", {208, -1}, -1, {0, 0}, 2}, {"IQ4_NL", {0, -1}, -1, {0, 0}, 1}, {"IQ4_XS", {0, -1}, -1, {0, 0}, 1},
+    {"MXFP4", {-1, -1}, 0, {0, 0}, 1},
 };
 
 static inline const type_facts *facts_of(const apus_quant *quant) {
@@ -42,6 +47,7 @@ static inline void random_weights(const apus_quant *quant, uint8_t *to, size_t n
             const uint16_t half = half_of((float)(random_bits() & 1 ? magnitude : -magnitude));
             memcpy(block + facts->halves[i], &half, 2);
         }
+        if (facts->exponent >= 0) block[facts->exponent] = (uint8_t)(115 + random_below(11));
         if (is_float_type(quant)) {
             const float value = random_normal();
             const uint16_t half =

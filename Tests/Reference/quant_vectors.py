@@ -14,10 +14,10 @@ One file a type, `<name>.vec`, little-endian, no padding:
     40      n * bytes       the blocks
     …       n * values * 4  float32, the decoded values, in order
 
-First come crafted blocks (all bytes 0, all 255, and every special float16 as each of the block's scales), then random
-bytes (NaN and infinite scales among them), then as many random blocks whose scales are finite and sane. For F32, F16
-and BF16 a block is one value; F16 and BF16 come in all 65,536 patterns. Decoding must give the same bits; any NaN
-equals any NaN.
+First come crafted blocks (all bytes 0, all 255, and every special float16 or every E8M0 number as each of the block's
+scales), then random bytes (NaN and infinite scales among them), then as many random blocks whose scales are finite and
+sane. For F32, F16 and BF16 a block is one value; F16 and BF16 come in all 65,536 patterns. Decoding must give the same
+bits; any NaN equals any NaN.
 """
 
 import struct
@@ -26,7 +26,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from block_types import HALVES, NAMES, TYPES, random_blocks, sizes
+from block_types import EXPONENTS, HALVES, NAMES, TYPES, random_blocks, sizes
 from gguf import quants
 
 SPECIAL_HALVES = [
@@ -72,6 +72,10 @@ def blocks_of(name, count, rng):
     for offset in HALVES[name]:
         special = random_blocks(name, len(SPECIAL_HALVES), rng, sane=True)
         special[:, offset : offset + 2] = np.array(SPECIAL_HALVES, "<u2").view(np.uint8).reshape(-1, 2)
+        crafted.append(special)
+    for offset in EXPONENTS.get(name, []):
+        special = random_blocks(name, 256, rng, sane=True)
+        special[:, offset] = np.arange(256)
         crafted.append(special)
     return np.concatenate([*crafted, random_blocks(name, count, rng, False), random_blocks(name, count, rng, True)])
 
