@@ -19,7 +19,8 @@ import json
 import os
 from pathlib import Path
 
-import llama_f64
+import architectures
+import decoder
 import numpy as np
 import rope
 
@@ -37,21 +38,25 @@ def file_hash(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cache_key(model, ids):
+def cache_key(model, ids, context):
     """A hash over everything that the reference's answer depends on."""
     digest = hashlib.sha256()
-    for path in (llama_f64.__file__, rope.__file__, model):
+    for path in (decoder.__file__, architectures.__file__, rope.__file__, model):
         digest.update(file_hash(path).encode())
-    digest.update(json.dumps([int(i) for i in ids]).encode())
+    digest.update(json.dumps([context, *(int(i) for i in ids)]).encode())
     return digest.hexdigest()[:32]
 
 
-def reference_log_probs(model, ids):
+def reference_log_probs(model, ids, context=None):
     """Log-softmax of the reference, float32 (tokens, vocabulary), out of the cache if it is there."""
-    path = cache_folder() / f"{cache_key(model, ids)}.npy"
+    path = cache_folder() / f"{cache_key(model, ids, context)}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        values = llama_f64.log_softmax(llama_f64.Llama(model).forward(ids)).astype(np.float32)
+        logits = architectures.load(model, context).forward(ids)
+        values = np.empty(logits.shape, np.float32)
+        for start in range(0, len(ids), POSITIONS_AT_ONCE):
+            part = slice(start, start + POSITIONS_AT_ONCE)
+            values[part] = decoder.log_softmax(logits[part])
         partial = path.with_suffix(f".{os.getpid()}.npy")
         np.save(partial, values)
         partial.replace(path)
@@ -65,11 +70,11 @@ def compare(reference, logits, ids):
     kl, errors, agree, flip, nll = [], [], [], 0.0, np.zeros((2, 0))
     for start in range(0, len(ids), POSITIONS_AT_ONCE):
         part = slice(start, start + POSITIONS_AT_ONCE)
-        p = llama_f64.log_softmax(np.asarray(reference[part], np.float64))
+        p = decoder.log_softmax(np.asarray(reference[part], np.float64))
         z = np.asarray(logits[part], np.float64)
         if not np.isfinite(z).all():
             raise ValueError(f"logits of positions {start} to {start + len(z) - 1} are not all finite")
-        q = llama_f64.log_softmax(z)
+        q = decoder.log_softmax(z)
         kl.extend((np.exp(p) * (p - q)).sum(-1))
         # Softmax ignores a constant, and the reference is kept as log-probabilities: compare without the mean.
         errors.append(np.abs((p - p.mean(-1, keepdims=True)) - (z - z.mean(-1, keepdims=True))).max())
@@ -105,8 +110,9 @@ if __name__ == "__main__":
     parser.add_argument("model")
     parser.add_argument("ids", help="a JSON array of token ids")
     parser.add_argument("logits", help="raw float32, [tokens, vocabulary]")
+    parser.add_argument("--context", type=int, help="the limit that the engine was created with")
     parser.add_argument("--reference", help="compute the reference from this file instead of MODEL")
     arguments = parser.parse_args()
     token_ids = json.loads(Path(arguments.ids).read_text())
-    truth = reference_log_probs(arguments.reference or arguments.model, token_ids)
+    truth = reference_log_probs(arguments.reference or arguments.model, token_ids, arguments.context)
     print(json.dumps(compare(truth, read_logits(arguments.logits, len(token_ids)), token_ids)))

@@ -21,7 +21,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Rope:
-    """The parameters of a rotary embedding; `kind` is none, linear or yarn (llama3 is frequency factors)."""
+    """The parameters of a rotary embedding; `kind` is none, linear or yarn (llama3 is frequency factors).
+
+    `layout` says which dimensions turn together: pairs (2p and 2p + 1) or halves (p and p + dim / 2)."""
 
     dim: int
     theta: float = 10000.0
@@ -33,6 +35,7 @@ class Rope:
     ext_factor: float = 0.0
     attn_factor: float = 1.0
     freq_factors: np.ndarray | None = field(default=None, compare=False)
+    layout: str = "pairs"
 
     def pair_of_turns(self, turns):
         """The (fractional) pair whose angle goes round `turns` times within the original context."""
@@ -69,12 +72,15 @@ class Rope:
         return self.mscale * np.cos(angle), self.mscale * np.sin(angle)
 
     def rotate(self, x, positions):
-        """Rotates x, shape (positions, heads, headDim), in adjacent pairs; dimensions beyond `dim` stay."""
+        """Rotates x, shape (positions, heads, headDim); dimensions beyond `dim` stay."""
         cos, sin = (t[:, None] for t in self.table(positions))
-        even, odd = x[..., 0 : self.dim : 2], x[..., 1 : self.dim : 2]
+        if self.layout == "halves":
+            first, second = slice(0, self.dim // 2), slice(self.dim // 2, self.dim)
+        else:
+            first, second = slice(0, self.dim, 2), slice(1, self.dim, 2)
         out = x.copy()
-        out[..., 0 : self.dim : 2] = even * cos - odd * sin
-        out[..., 1 : self.dim : 2] = even * sin + odd * cos
+        out[..., first] = x[..., first] * cos - x[..., second] * sin
+        out[..., second] = x[..., first] * sin + x[..., second] * cos
         return out
 
 

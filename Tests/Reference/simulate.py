@@ -12,8 +12,9 @@ import json
 import sys
 
 import numpy as np
+from architectures import load
+from decoder import Exact
 from gguf import GGMLQuantizationType as Type
-from llama_f64 import Llama
 
 
 def round_int8(x):
@@ -31,16 +32,13 @@ def round_bf16(x):
     return (rounded & np.uint32(0xFFFF0000)).view(np.float32).astype(np.float64)
 
 
-class Simulated(Llama):
-    """The reference with the engine's roundings."""
+class Simulated(Exact):
+    """The engine's roundings, to be given to the reference."""
 
-    def linear(self, x, name):
-        kind = self.tensors[name + ".weight"].tensor_type
-        if kind in (Type.F16, Type.BF16):
-            x = round_bf16(x)
-        elif kind != Type.F32:
-            x = round_int8(x)
-        return super().linear(x, name)
+    def activations(self, x, kind):
+        if kind == Type.F32:
+            return x
+        return round_bf16(x) if kind in (Type.F16, Type.BF16) else round_int8(x)
 
     def store(self, x):
         return x.astype(np.float16).astype(np.float64)
@@ -49,4 +47,4 @@ class Simulated(Llama):
 if __name__ == "__main__":
     with open(sys.argv[2]) as file:
         ids = json.load(file)
-    Simulated(sys.argv[1]).forward(ids).astype("<f4").tofile(sys.argv[3])
+    load(sys.argv[1], numerics=Simulated()).forward(ids).astype("<f4").tofile(sys.argv[3])

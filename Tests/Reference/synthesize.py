@@ -1,4 +1,4 @@
-"""Writes tiny llama GGUF files with random weights: every feature of the architecture, every weight type.
+"""Writes tiny GGUF files with random weights: every architecture and feature, every weight type.
 
     python synthesize.py OUTPUT_FOLDER [NAME...]
 
@@ -21,6 +21,9 @@ from rope import llama3_freq_factors
 LOGIT_SPREAD = 2.0
 MERGES = ["Ġ t", "h e", "i n", "Ġ a", "e r", "o n", "Ġt he", "r e", "Ġ s", "a t", "Ġ Ġ", "e n", "Ġ Ċ", "in g", "ĠĠ ĠĠ"]
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+QKV = ("attn_q", "attn_k", "attn_v")
+ATTENTION = (*QKV, "attn_output")
+FEED_FORWARD = ("ffn_gate", "ffn_up", "ffn_down")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Spec:
     """What a synthetic file has; `weights` is the type of all matrices, `others` overrides by tensor suffix."""
 
     name: str
+    architecture: str = "llama"
     dim: int = 160
     hidden: int = 416
     layers: int = 2
@@ -41,16 +45,20 @@ class Spec:
     weights: str = "F32"
     others: tuple = ()
     tied: bool = False
-    attention_bias: bool = False
-    ffn_bias: bool = False
+    biases: tuple = ()  # the matrices that have one
     scaling: str | None = None
     factor: float = 1.0
     original_context: int | None = None
     attn_factor: float | None = None
     betas: tuple | None = None
     llama3: bool = False
+    longrope: bool = False
+    window: int | None = None
+    pattern: int | None = None  # of so many layers the last has no window
+    swa_theta: float | None = None
     extra_vocab: int = 0
     tokens: int = 333  # length of the test text
+    limit: int | None = None  # the context limit to run with; None: what the file says
 
     @property
     def key_length(self):
@@ -90,8 +98,8 @@ def feature_specs():
     yield Spec("tied", dim=144, heads=3, kv_heads=3, tied=True)
     yield Spec("key-length", dim=96, heads=5, kv_heads=5, head_dim=64)
     yield Spec("wide-heads", dim=256, heads=3, kv_heads=1, head_dim=128)
-    yield Spec("attention-bias", dim=192, heads=3, kv_heads=1, attention_bias=True)
-    yield Spec("all-biases", attention_bias=True, ffn_bias=True)
+    yield Spec("attention-bias", dim=192, heads=3, kv_heads=1, biases=ATTENTION)
+    yield Spec("all-biases", biases=ATTENTION + FEED_FORWARD)
     yield Spec("odd-rows", dim=100, hidden=150, heads=5, kv_heads=5)
     yield Spec("one-layer", layers=1, dim=32, hidden=32, heads=1, kv_heads=1)
     yield Spec("deep", layers=5, dim=96, heads=3, kv_heads=1, hidden=224)
@@ -117,6 +125,55 @@ def feature_specs():
     yield Spec("large-vocab", extra_vocab=1731)
 
 
+def gemma3_specs():
+    """Windows shorter and longer than a page of the cache and a chunk, on layers told by default and by the file."""
+    base = Spec("gemma3", "gemma3", dim=120, hidden=200, layers=7, heads=3, kv_heads=1, head_dim=40, tied=True)
+    base = replace(base, theta=1e6, window=37, tokens=200)
+    yield base
+    yield replace(
+        base, name="gemma3-scaled", layers=7, window=100, theta=50000.0, swa_theta=3000.0, scaling="linear", factor=8.0
+    )
+    yield replace(base, name="gemma3-pattern", layers=5, heads=4, kv_heads=4, window=64, pattern=2)
+    yield replace(base, name="gemma3-all-global", layers=6, pattern=1)
+    yield replace(base, name="gemma3-62-layers", dim=32, hidden=40, layers=62, heads=2, head_dim=24, tokens=50)
+    yield replace(base, name="gemma3-long", dim=64, hidden=96, heads=2, window=512, context=2048, tokens=700)
+    others = (("attn_v", "Q8_0"), ("attn_output", "Q4_K"), ("ffn_down", "Q6_K"), ("token_embd", "Q8_0"))
+    yield replace(base, name="gemma3-q4_k_m", dim=160, hidden=512, heads=4, head_dim=64, weights="Q5_0", others=others)
+    yield replace(base, name="gemma3-q4_0", dim=96, hidden=160, heads=5, head_dim=32, weights="Q4_0")
+
+
+def qwen_specs():
+    """Qwen 2 with its biases, Qwen 3 with its normed heads, both with YaRN too."""
+    qwen2 = Spec("qwen2", "qwen2", dim=180, hidden=250, heads=9, kv_heads=3, theta=1e6, biases=QKV)
+    qwen3 = Spec("qwen3", "qwen3", dim=100, hidden=150, heads=5, kv_heads=1, head_dim=56, theta=1e6)
+    yarn = {"scaling": "yarn", "factor": 4.0, "original_context": 128}
+    yield qwen2
+    yield replace(qwen2, name="qwen2-yarn", dim=192, heads=3, kv_heads=1, tied=True, **yarn)
+    yield replace(qwen2, name="qwen2-q4_0", dim=160, hidden=416, heads=5, kv_heads=1, weights="Q4_0")
+    yield qwen3
+    yield replace(qwen3, name="qwen3-yarn", layers=3, head_dim=64, kv_heads=5, **yarn)
+    yield replace(
+        qwen3, name="qwen3-q4_k", dim=256, hidden=512, heads=4, kv_heads=2, head_dim=128, tied=True, weights="Q4_K"
+    )
+
+
+def phi3_specs():
+    """Fused matrices; LongRoPE's factors on both sides of the limit that chooses between them."""
+    phi3 = Spec("phi3", "phi3", dim=140, hidden=150, heads=5, kv_heads=5)
+    longrope = {"longrope": True, "original_context": 256, "attn_factor": 1.19}
+    yield phi3
+    yield replace(phi3, name="phi3-gqa", dim=192, heads=6, kv_heads=2, rope_dim=24, tied=True)
+    yield replace(phi3, name="phi3-window", window=75)
+    yield replace(phi3, name="phi3-long", **longrope)
+    yield replace(phi3, name="phi3-short", context=256, tokens=250, **longrope)
+    yield replace(phi3, name="phi3-limit", limit=256, tokens=250, **longrope)
+    yield replace(phi3, name="phi3-over-limit", limit=257, tokens=250, rope_dim=20, **longrope)
+    yield replace(
+        phi3, name="phi3-q4_k", dim=256, hidden=512, heads=4, kv_heads=2, weights="Q4_K", others=(("qkv", "Q5_K"),)
+    )
+    yield replace(phi3, name="phi3-q8_0", dim=96, hidden=160, heads=3, kv_heads=1, weights="Q8_0", **longrope)
+
+
 def token_ids(spec):
     """The text that a file of `spec` is tested on: random ids of its vocabulary, specials among them."""
     rng = np.random.default_rng(zlib.crc32(b"ids " + spec.name.encode()))
@@ -125,10 +182,10 @@ def token_ids(spec):
 
 def all_specs():
     """Every specification by name."""
-    specs = [*feature_specs(), *type_specs()]
+    specs = [*feature_specs(), *type_specs(), *gemma3_specs(), *qwen_specs(), *phi3_specs()]
     # Every type with biases too would be many; one of each family shows that bias and quantized product join well.
     specs += [
-        replace(s, name=s.name + "-bias", attention_bias=True, ffn_bias=True)
+        replace(s, name=s.name + "-bias", biases=ATTENTION + FEED_FORWARD)
         for s in specs
         if s.name in ("type-q4_1", "type-q6_k")
     ]
@@ -149,10 +206,32 @@ def vocabulary(extra):
     return tokens + SPECIALS + [f"<unused{i}>" for i in range(extra)], types
 
 
+def attention_matrices(spec):
+    """(name, rows, columns, spread) of a layer's attention."""
+    q_rows, kv_rows = spec.heads * spec.key_length, spec.kv_heads * spec.key_length
+    if spec.architecture == "phi3":
+        yield "attn_qkv", q_rows + 2 * kv_rows, spec.dim, 1.5
+    else:
+        yield "attn_q", q_rows, spec.dim, 1.5
+        yield "attn_k", kv_rows, spec.dim, 1.5
+        yield "attn_v", kv_rows, spec.dim, 1.0
+    yield "attn_output", spec.dim, q_rows, 1.0
+
+
+def feed_forward_matrices(spec):
+    """(name, rows, columns, spread) of a layer's feed-forward."""
+    if spec.architecture == "phi3":
+        yield "ffn_up", 2 * spec.hidden, spec.dim, 1.0
+    else:
+        yield "ffn_gate", spec.hidden, spec.dim, 1.0
+        yield "ffn_up", spec.hidden, spec.dim, 1.0
+    yield "ffn_down", spec.dim, spec.hidden, 1.0
+
+
 def write(spec, path):
     """Writes the file of `spec`."""
     rng = np.random.default_rng(zlib.crc32(spec.name.encode()))
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, spec.architecture)
     tokens, token_types = vocabulary(spec.extra_vocab)
     write_metadata(writer, spec, tokens, token_types)
 
@@ -165,32 +244,29 @@ def write(spec, path):
     def vector(name, mean, spread, length):
         writer.add_tensor(name, (mean + spread * rng.standard_normal(length)).astype(np.float32))
 
-    q_rows, kv_rows = spec.heads * spec.key_length, spec.kv_heads * spec.key_length
-    if spec.llama3:
-        factors = llama3_freq_factors(spec.rope_dim or spec.key_length, spec.theta, original_context=256)
-        writer.add_tensor("rope_freqs.weight", factors)
+    def matrices(block, shapes):
+        for name, rows, columns, spread in shapes:
+            matrix(block + name, rows, columns, spread)
+            if name in spec.biases:
+                vector(block + name + ".bias", 0, 0.3, rows)
+
+    write_rope_factors(writer, spec, rng)
     matrix("token_embd", len(tokens), spec.dim, LOGIT_SPREAD)
     for layer in range(spec.layers):
         block = f"blk.{layer}."
         vector(block + "attn_norm.weight", 1, 0.1, spec.dim)
-        for name, rows, columns, spread in [
-            ("attn_q", q_rows, spec.dim, 1.5),
-            ("attn_k", kv_rows, spec.dim, 1.5),
-            ("attn_v", kv_rows, spec.dim, 1.0),
-            ("attn_output", spec.dim, q_rows, 1.0),
-        ]:
-            matrix(block + name, rows, columns, spread)
-            if spec.attention_bias:
-                vector(block + name + ".bias", 0, 0.3, rows)
+        matrices(block, attention_matrices(spec))
+        if spec.architecture in ("gemma3", "qwen3"):
+            vector(block + "attn_q_norm.weight", 1.2, 0.3, spec.key_length)
+            vector(block + "attn_k_norm.weight", 1.2, 0.3, spec.key_length)
         vector(block + "ffn_norm.weight", 1, 0.1, spec.dim)
-        for name, rows, columns in [
-            ("ffn_gate", spec.hidden, spec.dim),
-            ("ffn_up", spec.hidden, spec.dim),
-            ("ffn_down", spec.dim, spec.hidden),
-        ]:
-            matrix(block + name, rows, columns)
-            if spec.ffn_bias:
-                vector(block + name + ".bias", 0, 0.3, rows)
+        matrices(block, feed_forward_matrices(spec))
+        if spec.architecture == "gemma3":
+            # All layers together outweigh the scaled embedding (tied, it would have every token follow itself), but
+            # none does alone: deep files would blow up each rounding.
+            gain = 4 / np.sqrt(spec.layers)
+            vector(block + "post_attention_norm.weight", gain, 0.2 * gain, spec.dim)
+            vector(block + "post_ffw_norm.weight", gain, 0.2 * gain, spec.dim)
     vector("output_norm.weight", 1, 0.1, spec.dim)
     if not spec.tied:
         matrix("output", len(tokens), spec.dim, LOGIT_SPREAD)
@@ -198,6 +274,18 @@ def write(spec, path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def write_rope_factors(writer, spec, rng):
+    """The tensors of frequency factors, for the files that have them."""
+    pairs = (spec.rope_dim or spec.key_length) // 2
+    if spec.llama3:
+        factors = llama3_freq_factors(2 * pairs, spec.theta, original_context=256)
+        writer.add_tensor("rope_freqs.weight", factors)
+    if spec.longrope:
+        for name, largest in [("long", 30.0), ("short", 1.5)]:
+            factors = np.sort(rng.uniform(1, largest, pairs)).astype(np.float32)
+            writer.add_tensor(f"rope_factors_{name}.weight", factors)
 
 
 def write_metadata(writer, spec, tokens, token_types):
@@ -215,16 +303,11 @@ def write_metadata(writer, spec, tokens, token_types):
         writer.add_key_length(spec.head_dim)
         writer.add_value_length(spec.head_dim)
     writer.add_rope_dimension_count(spec.rope_dim or spec.key_length)
-    if spec.scaling:
-        writer.add_string("llama.rope.scaling.type", spec.scaling)
-        writer.add_float32("llama.rope.scaling.factor", spec.factor)
-    if spec.original_context:
-        writer.add_uint32("llama.rope.scaling.original_context_length", spec.original_context)
-    if spec.attn_factor:
-        writer.add_float32("llama.rope.scaling.attn_factor", spec.attn_factor)
-    if spec.betas:
-        writer.add_float32("llama.rope.scaling.yarn_beta_fast", spec.betas[0])
-        writer.add_float32("llama.rope.scaling.yarn_beta_slow", spec.betas[1])
+    write_rope_metadata(writer, spec)
+    if spec.window:
+        writer.add_sliding_window(spec.window)
+    if spec.pattern:
+        writer.add_uint32(f"{spec.architecture}.attention.sliding_window_pattern", spec.pattern)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -234,6 +317,22 @@ def write_metadata(writer, spec, tokens, token_types):
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_unk_token_id(tokens.index("<|endoftext|>"))
     writer.add_add_bos_token(False)
+
+
+def write_rope_metadata(writer, spec):
+    prefix = f"{spec.architecture}.rope."
+    if spec.swa_theta:
+        writer.add_float32(prefix + "freq_base_swa", spec.swa_theta)
+    if spec.scaling:
+        writer.add_string(prefix + "scaling.type", spec.scaling)
+        writer.add_float32(prefix + "scaling.factor", spec.factor)
+    if spec.original_context:
+        writer.add_uint32(prefix + "scaling.original_context_length", spec.original_context)
+    if spec.attn_factor:
+        writer.add_float32(prefix + "scaling.attn_factor", spec.attn_factor)
+    if spec.betas:
+        writer.add_float32(prefix + "scaling.yarn_beta_fast", spec.betas[0])
+        writer.add_float32(prefix + "scaling.yarn_beta_slow", spec.betas[1])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Holds the built `apus` command to the float64 reference, and to itself: the same bits however it is run.
 
-    python test_numerics.py [--only PART] [--list]
+    python test_numerics.py [--only PART] [--files PART_OF_NAME]
 
-APUS_BIN is the command (default .build/release/apus), APUS_MODELS the folder with the real model (default models).
+APUS_BIN is the command (default .build/release/apus), APUS_MODELS the folder with the real models (default models).
 Ends with the line `N passed, N failed` and exit status 1 if any failed.
 
 What is checked, by section:
@@ -11,6 +11,8 @@ synthetic  KL of each synthetic file: 5e-6 with F32 weights; 1.5 times what the 
            simulation with the others
 bits       logits of those files equal for 1, 2 and 3 threads, chunks of 1, 7, 64 and 512, every instruction set here
 real       SmolLM2 Q4_1: KL <= 0.0045, with an F32 copy 5e-6, the committed likelihoods, greedy texts, the same bits
+gemma      Gemma 3 270M Q4_K_M: the same with KL <= 0.0040, without an F32 copy. Only if asked for: the reference alone
+           takes minutes and 5 GB of memory, and each run writes 600 MB of logits
 """
 
 import argparse
@@ -22,30 +24,37 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import f32_copy
-import llama_f64
 import numpy as np
 import op_vectors
 import synthesize
+from architectures import load
 from compare import HERE, cache_folder, compare, file_hash, read_logits, reference_log_probs
-from rope import Rope
+from decoder import Decoder, negative_log_likelihoods, silu
 from simulate import Simulated
 
 ROOT = HERE.parents[1]
 BINARY = os.environ.get("APUS_BIN", ROOT / ".build/release/apus")
-REAL = Path(os.environ.get("APUS_MODELS", ROOT / "models")) / "smollm2-135m-instruct-q4_1.gguf"
+MODELS = Path(os.environ.get("APUS_MODELS", ROOT / "models"))
+REAL = MODELS / "smollm2-135m-instruct-q4_1.gguf"
 FIXTURES = HERE / "smollm2-135m-instruct-q4_1.json"
+GEMMA = MODELS / "gemma3-270m-q4_k_m.gguf"
+GEMMA_FIXTURES = HERE / "gemma-3-270m-q4_k_m.json"
 
 F32_LIMIT = 5e-6  # the float16 cache alone costs 1.3e-6 on SmolLM2
 Q4_1_LIMIT = 0.0045  # the roundings of DESIGN.md simulate at 0.0040, within 0.0002 by chance
+GEMMA_LIMIT = 0.0040  # the roundings of DESIGN.md simulate at 0.0024
 SIMULATION_SLACK = 1.5
 GAP = 0.5  # a reference gap between first and second that the engine's roundings must not turn round
 THREADS = [1, 2, 3]
 CHUNKS = [1, 7, 64, 512]
+WINDOW_AND_MORE = 544  # tokens of Gemma for the same bits: its window is 512
 GRID = list(itertools.product(THREADS, CHUNKS))
 DIAGONAL = [(1, 512), (2, 64), (3, 7), (2, 1)]  # for the many feature files
+WHOLE_GRID = ["long", "gemma3-q4_k_m", "phi3-q4_k"]
 SECONDS = 600  # a hang guard
 
 # What the processor must say for a variant to be expected (/proc/cpuinfo's flags or Features).
@@ -94,26 +103,29 @@ class Apus:
             raise RuntimeError(f"{' '.join(command)}: exit {run.returncode}: {run.stderr.strip()[-500:]}")
         return json.loads(run.stdout)
 
-    def perplexity(self, model, ids, threads=2, chunk=64, isa=None):
+    def perplexity(self, model, ids, threads=2, chunk=64, isa=None, context=None):
         """The command's answer for given ids; the logits file is left at `self.logits`."""
         self.ids.write_text(json.dumps(ids))
         self.logits.unlink(missing_ok=True)
         options = ["--ids", self.ids, "-t", threads, "-b", chunk, "--logits-out", self.logits, "--json"]
+        options += ["-c", context] if context else []
         return self.call("perplexity", "-m", model, *options, isa=isa)
 
     def logits_hash(self, *arguments, **options):
         self.perplexity(*arguments, **options)
         return file_hash(self.logits)[:16]
 
-    def compare(self, model, ids, reference=None, **options):
+    def compare(self, model, ids, reference=None, context=None, **options):
         """Figures against the reference of `model` (or of another file)."""
-        answer = self.perplexity(model, ids, **options)
-        figures = compare(reference_log_probs(reference or model, ids), read_logits(self.logits, len(ids)), ids)
+        answer = self.perplexity(model, ids, context=context, **options)
+        truth = reference_log_probs(reference or model, ids, context)
+        figures = compare(truth, read_logits(self.logits, len(ids)), ids)
         figures["reported"] = answer
         return figures
 
-    def generate(self, model, text, count, threads=2, chunk=64):
+    def generate(self, model, text, count, threads=2, chunk=64, context=None):
         options = ["--raw", "--parse-special", "--ignore-eos", "--temp", 0, "-n", count, "-t", threads, "-b", chunk]
+        options += ["-c", context] if context else []
         return self.call("run", "-m", model, "-p", text, *options, "--json")
 
 
@@ -149,13 +161,26 @@ def features_that_matter():
     """(synthetic file, what is taken away, how): without it the reference must give other logits."""
 
     def rope(**changes):
-        def change(model):
-            model.rope = Rope(**{**vars(model.rope), **changes})
-
-        return change
+        return lambda model: setattr(model, "rope", replace(model.rope, **changes))
 
     def without_biases(model):
         model.tensors = {name: t for name, t in model.tensors.items() if not name.endswith(".bias")}
+
+    def attribute(**changes):
+        return lambda model: vars(model).update(changes)
+
+    def local_rope(**changes):
+        return lambda model: setattr(model, "local_rope", replace(model.local_rope, **changes))
+
+    def without_normed_heads(model):
+        model.project = lambda x, block: Decoder.project(model, x, block)
+        model.used |= {name for name in model.tensors if name.endswith(("_q_norm.weight", "_k_norm.weight"))}
+
+    def long_factors(model):
+        rope(freq_factors=model.stored("rope_factors_long.weight"))(model)
+
+    def short_factors(model):
+        rope(freq_factors=model.stored("rope_factors_short.weight"))(model)
 
     yield "partial-rope", "rope dimension", rope(dim=32)
     yield "theta", "theta", rope(theta=10000.0)
@@ -168,21 +193,51 @@ def features_that_matter():
     yield "llama3", "frequency factors", rope(freq_factors=None)
     yield "attention-bias", "attention biases", without_biases
     yield "all-biases", "feed-forward biases", without_biases
-    yield "epsilon", "epsilon", lambda model: setattr(model, "eps", 1e-5)
+    yield "epsilon", "epsilon", attribute(eps=1e-5)
+    yield "gemma3", "the window", attribute(window=333)
+    yield "gemma3", "the window's exact length", attribute(window=38)
+    yield "gemma3", "GELU", attribute(activation=silu)
+    yield "gemma3", "normed heads", without_normed_heads
+    yield "gemma3", "halves", lambda model: (rope(layout="pairs")(model), local_rope(layout="pairs")(model))
+    yield "gemma3", "the local base", lambda model: setattr(model, "local_rope", model.rope)
+    yield "gemma3-scaled", "the file's local base", local_rope(theta=10000.0)
+    yield "gemma3-scaled", "the global layers' scaling", rope(factor=1.0)
+    yield "gemma3-scaled", "the local layers' lack of scaling", local_rope(kind="linear", factor=8.0)
+    yield "gemma3-pattern", "its pattern", attribute(is_local=[True] * 5)
+    yield "gemma3-all-global", "its pattern", attribute(is_local=[True] * 5 + [False])
+    yield "gemma3-long", "the window", attribute(window=1100)
+    yield "gemma3-62-layers", "its scale", attribute(attention_scale=24**-0.5)
+    yield "qwen2", "biases", without_biases
+    yield "qwen2", "halves", rope(layout="pairs")
+    yield "qwen3", "normed heads", without_normed_heads
+    yield "qwen3", "halves", rope(layout="pairs")
+    yield "phi3", "halves", rope(layout="pairs")
+    yield "phi3-gqa", "rope dimension", rope(dim=32)
+    yield "phi3-window", "the window", attribute(layer_window=lambda layer: None)
+    yield "phi3-long", "long factors", short_factors
+    yield "phi3-long", "magnitude", rope(attn_factor=1.0)
+    yield "phi3-short", "short factors", rope(freq_factors=None)
+    yield "phi3-limit", "short factors", long_factors
+    yield "phi3-over-limit", "long factors", short_factors
+
+
+def check_reference_figures(check, model, fixtures):
+    """The reference against figures that another program made."""
+    for text in json.loads(fixtures.read_text()):
+        got = negative_log_likelihoods(reference_log_probs(model, text["ids"]), text["ids"])
+        error = np.abs(got - text["nll"]).max()
+        check(f"reference of {text['name']}", error < 1e-5, f"{error:.2g} from the committed likelihoods")
 
 
 def check_reference(check, files, apus):
-    for text in json.loads(FIXTURES.read_text()):
-        got = llama_f64.negative_log_likelihoods(reference_log_probs(REAL, text["ids"]), text["ids"])
-        error = np.abs(got - text["nll"]).max()
-        check(f"reference of {text['name']}", error < 1e-5, f"{error:.2g} from the committed likelihoods")
+    check_reference_figures(check, REAL, FIXTURES)
     difference = op_vectors.largest_difference(op_vectors.FILE.read_text())
     check("rope_tables.json is what op_vectors.py writes", difference < 1e-9, f"within {difference:.2g}")
     for name, feature, change in features_that_matter():
-        path, ids, _ = files[name]
-        model = llama_f64.Llama(path)
+        path, ids, spec = files[name]
+        model = load(path, spec.limit)
         change(model)
-        kl = compare(reference_log_probs(path, ids), model.forward(ids), ids)["mean_kl"]
+        kl = compare(reference_log_probs(path, ids, spec.limit), model.forward(ids), ids)["mean_kl"]
         check(f"{name} without {feature} shows", kl > 20 * F32_LIMIT, f"KL {kl:.3g}")
 
 
@@ -190,9 +245,10 @@ def check_synthetic(check, files, apus):
     for name, (path, ids, spec) in files.items():
         limit = F32_LIMIT
         if spec.weights != "F32":
-            simulated = compare(reference_log_probs(path, ids), Simulated(path).forward(ids), ids)
+            simulated = load(path, spec.limit, Simulated()).forward(ids)
+            simulated = compare(reference_log_probs(path, ids, spec.limit), simulated, ids)
             limit = SIMULATION_SLACK * simulated["mean_kl"]
-        figures = apus.compare(path, ids)
+        figures = apus.compare(path, ids, context=spec.limit)
         check(f"{name} KL <= {limit:.3g}", figures["mean_kl"] <= limit, describe(figures))
         check(
             f"{name} greedy choices",
@@ -227,14 +283,16 @@ def check_bits(check, files, apus):
         )
         lists = all(other in run.stderr for other, present in here.items() if present)
         check(f"APUS_ISA={name} is refused and the others listed", run.returncode == 1 and lists, run.stderr.strip())
-    for name, (path, ids, _) in files.items():
-        grid = GRID if name.startswith("type-") or name == "long" else DIAGONAL
-        hashes = {pair: apus.logits_hash(path, ids, *pair) for pair in grid}
+    for name, (path, ids, spec) in files.items():
+        grid = GRID if name.startswith("type-") or name in WHOLE_GRID else DIAGONAL
+        hashes = {pair: apus.logits_hash(path, ids, *pair, context=spec.limit) for pair in grid}
         check_equal(check, f"{name} same bits, {len(grid)} pairs of threads and chunk", hashes)
-        hashes = {isa: apus.logits_hash(path, ids, isa=isa) for isa, present in here.items() if present}
+        present = [isa for isa, is_present in here.items() if is_present]
+        hashes = {isa: apus.logits_hash(path, ids, isa=isa, context=spec.limit) for isa in present}
         check_equal(check, f"{name} same bits on {', '.join(hashes)}", hashes)
         hashes = {
-            pair: apus.generate(path, "the swift", 40, *pair)["logits_hash"] for pair in [(1, 1), (2, 7), (3, 512)]
+            pair: apus.generate(path, "the swift", 40, *pair, context=spec.limit)["logits_hash"]
+            for pair in [(1, 1), (2, 7), (3, 512)]
         }
         check_equal(check, f"{name} same bits while generating", hashes)
 
@@ -254,30 +312,49 @@ def check_real(check, files, apus):
     if not copy.exists():
         f32_copy.copy(REAL, copy)
     for label, model, limit in [("Q4_1", REAL, Q4_1_LIMIT), ("F32 copy", copy, F32_LIMIT)]:
-        for name, text in texts.items():
-            ids = text["ids"]
-            figures = apus.compare(model, ids, reference=REAL)
-            if name == "gpl3-512":
-                check(f"SmolLM2 {label} {name} KL <= {limit}", figures["mean_kl"] <= limit, describe(figures))
-            check_reported(check, f"SmolLM2 {label} {name}", figures, ids)
-            # A KL of d moves one token's log-likelihood by about sqrt(2 d); five deviations of the mean of n.
-            allowed = 5 * np.sqrt(2 * limit / (len(ids) - 1))
-            error = abs(figures["mean_nll"] - text["mean_nll"])
-            check(f"SmolLM2 {label} {name} mean NLL within {allowed:.2g}", error <= allowed, f"off by {error:.2g}")
-            if "greedy" in text:
-                check_greedy(check, apus, f"SmolLM2 {label} {name}", model, text)
+        check_texts(check, apus, f"SmolLM2 {label}", model, REAL, texts, limit)
     for name, special in [("capital", False), ("code", False), ("chat", True)]:
         text = texts[name]
         got = apus.call("tokenize", "-m", REAL, "-p", text["text"], *(["--parse-special"] if special else []))
         check(f"SmolLM2 tokens of {name}", got == text["ids"], "" if got == text["ids"] else str(got))
-    ids = texts["gpl3-512"]["ids"]
-    hashes = {pair: apus.logits_hash(REAL, ids, *pair) for pair in GRID}
-    check_equal(check, f"SmolLM2 same bits, {len(GRID)} pairs of threads and chunk", hashes)
+    check_real_bits(check, apus, "SmolLM2", REAL, texts["gpl3-512"]["ids"], texts["chat"])
+
+
+def check_gemma(check, files, apus):
+    if not GEMMA.exists():
+        print(f"skip Gemma: {GEMMA} is not there, make models fetches it")
+        return
+    texts = {text["name"]: text for text in json.loads(GEMMA_FIXTURES.read_text())}
+    check_reference_figures(check, GEMMA, GEMMA_FIXTURES)
+    check_texts(check, apus, "Gemma 3 Q4_K_M", GEMMA, GEMMA, texts, GEMMA_LIMIT)
+    check_real_bits(check, apus, "Gemma 3", GEMMA, texts["gpl3-600"]["ids"][:WINDOW_AND_MORE], texts["capital"])
+
+
+def check_texts(check, apus, title, model, reference, texts, limit):
+    """A real model's KL over the long text, likelihoods and greedy continuations of all."""
+    for name, text in texts.items():
+        ids = text["ids"]
+        figures = apus.compare(model, ids, reference=reference)
+        if name.startswith("gpl3-"):
+            check(f"{title} {name} KL <= {limit}", figures["mean_kl"] <= limit, describe(figures))
+        check_reported(check, f"{title} {name}", figures, ids)
+        # A KL of d moves one token's log-likelihood by about sqrt(2 d); five deviations of the mean of n.
+        allowed = 5 * np.sqrt(2 * limit / (len(ids) - 1))
+        error = abs(figures["mean_nll"] - text["mean_nll"])
+        check(f"{title} {name} mean NLL within {allowed:.2g}", error <= allowed, f"off by {error:.2g}")
+        if "greedy" in text:
+            check_greedy(check, apus, f"{title} {name}", model, text)
+
+
+def check_real_bits(check, apus, title, model, ids, prompt):
+    """The same bits of a real model over `ids` and while it continues `prompt`."""
+    hashes = {pair: apus.logits_hash(model, ids, *pair) for pair in GRID}
+    check_equal(check, f"{title} same bits, {len(GRID)} pairs of threads and chunk", hashes)
     present = [isa for isa, is_present in variants(check).items() if is_present]
-    hashes = {isa: apus.logits_hash(REAL, texts["chat"]["ids"], isa=isa) for isa in present}
-    check_equal(check, f"SmolLM2 same bits on {', '.join(hashes)}", hashes)
-    hashes = {pair: apus.generate(REAL, texts["chat"]["text"], 24, *pair)["logits_hash"] for pair in GRID}
-    check_equal(check, "SmolLM2 same bits while generating", hashes)
+    hashes = {isa: apus.logits_hash(model, prompt["ids"], isa=isa) for isa in present}
+    check_equal(check, f"{title} same bits on {', '.join(hashes)}", hashes)
+    hashes = {pair: apus.generate(model, prompt["text"], 24, *pair)["logits_hash"] for pair in GRID}
+    check_equal(check, f"{title} same bits while generating", hashes)
 
 
 def check_greedy(check, apus, name, model, text):
@@ -298,12 +375,21 @@ def check_greedy(check, apus, name, model, text):
     check(f"{name} generating and scoring choose alike", chosen.tolist() == answer["ids"])
 
 
-SECTIONS = {"reference": check_reference, "synthetic": check_synthetic, "bits": check_bits, "real": check_real}
+SECTIONS = {
+    "reference": check_reference,
+    "synthetic": check_synthetic,
+    "bits": check_bits,
+    "real": check_real,
+    "gemma": check_gemma,
+}
+USUAL = ["reference", "synthetic", "bits", "real"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="run this section (repeatable)")
+    parser.add_argument(
+        "--only", choices=SECTIONS, action="append", help="run this section (repeatable); usually all but gemma"
+    )
     parser.add_argument("--files", help="of the synthetic files, only those whose name has this in it")
     arguments = parser.parse_args()
     check = Checks()
@@ -314,7 +400,7 @@ def main():
             synthesize.write(spec, path)
             files[name] = path, synthesize.token_ids(spec), spec
         chosen = {n: f for n, f in files.items() if not arguments.files or arguments.files in n}
-        for name in arguments.only or SECTIONS:
+        for name in arguments.only or USUAL:
             try:
                 SECTIONS[name](check, chosen if name in ("synthetic", "bits") else files, Apus(scratch))
             except Exception:  # one broken section must not hide the others
