@@ -28,10 +28,20 @@ extension PreTokenizer {
 enum PreTokenizers {
     /// Every pre-tokenizer; a line each.
     static let all: [any PreTokenizer.Type] = [
+        CommandRPreTokenizer.self,
+        DeepSeekCoderPreTokenizer.self,
+        DeepSeekLLMPreTokenizer.self,
         DefaultPreTokenizer.self,
+        FalconPreTokenizer.self,
         GPT2PreTokenizer.self,
+        GPT4oPreTokenizer.self,
         LlamaBPEPreTokenizer.self,
+        MPTPreTokenizer.self,
+        Qwen2PreTokenizer.self,
+        RefactPreTokenizer.self,
         SmolLMPreTokenizer.self,
+        StarCoderPreTokenizer.self,
+        TekkenPreTokenizer.self,
     ]
 
     /// The pre-tokenizer of a name, or nil.

@@ -16,6 +16,12 @@ enum ScalarClass {
     static let mask: UInt8 = 7
     /// `\p{P}`; always together with `other`.
     static let punctuation: UInt8 = 8
+    /// `[\p{Lu}\p{Lt}]`; always together with `letter`.
+    static let uppercase: UInt8 = 16
+    /// `\p{Ll}`; always together with `letter`.
+    static let lowercase: UInt8 = 32
+    /// `\p{M}`; always together with `other`.
+    static let combining: UInt8 = 64
 
     /// Scalars below this are looked up, the others asked of the standard library. The table ends after kana, past the
     /// last white space (U+3000); what lies above is mostly ideographs and Hangul, which `compute` knows by range.
@@ -34,7 +40,10 @@ enum ScalarClass {
         let properties = scalar.properties
         if properties.isWhitespace { return space }
         switch properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return letter
+        case .modifierLetter, .otherLetter: return letter
+        case .uppercaseLetter, .titlecaseLetter: return letter | uppercase
+        case .lowercaseLetter: return letter | lowercase
+        case .nonspacingMark, .spacingMark, .enclosingMark: return other | combining
         case .decimalNumber, .letterNumber, .otherNumber: return number
         case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
             .finalPunctuation, .otherPunctuation:

@@ -35,9 +35,28 @@ struct ScalarText {
     private func multiByteUnit(_ first: UInt8, at offset: Int, end: Int) -> (class: UInt8, length: Int) {
         let length = UTF8Form.length(bytes, at: offset, end: end)
         if length <= 1 { return (ScalarClass.other, 1) }
+        return (classOf(value(first, at: offset, length)), length)
+    }
+
+    private func value(_ first: UInt8, at offset: Int, _ length: Int) -> UInt32 {
         var value = UInt32(first) & (0x7F >> UInt32(length))
         for next in offset + 1..<offset + length { value = value << 6 | UInt32(bytes[next] & 0x3F) }
-        return (value < ScalarClass.tableSize ? classes[Int(value)] : ScalarClass.compute(value), length)
+        return value
+    }
+
+    private func classOf(_ value: UInt32) -> UInt8 {
+        value < ScalarClass.tableSize ? classes[Int(value)] : ScalarClass.compute(value)
+    }
+
+    /// The code point, class and length in bytes of the character at `offset`; a byte of no character is U+FFFD.
+    @inline(__always)
+    func scalar(at offset: Int, end: Int) -> (value: UInt32, class: UInt8, length: Int) {
+        let first = bytes[offset]
+        if first < 0x80 { return (UInt32(first), classes[Int(first)], 1) }
+        let length = UTF8Form.length(bytes, at: offset, end: end)
+        if length <= 1 { return (0xFFFD, ScalarClass.other, 1) }
+        let value = value(first, at: offset, length)
+        return (value, classOf(value), length)
     }
 
     /// The end of the run of characters of one class that begins at `offset` (which may be none).

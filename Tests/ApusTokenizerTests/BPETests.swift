@@ -41,7 +41,11 @@ struct BPETests {
         }
     }
 
-    @Test(arguments: ["gpt-2", "smollm", "llama-bpe", "default"])
+    @Test(
+        arguments: [
+            "gpt-2", "smollm", "llama-bpe", "default", "qwen2", "gpt-4o", "tekken", "falcon", "deepseek-llm",
+            "deepseek-coder",
+        ])
     func anyBytesComeBack(pre: String) throws {
         var vocabulary = Synthetic()
         vocabulary.pre = pre

@@ -16,7 +16,9 @@ struct HangTests {
         try encode((0..<Self.size).map { pattern[$0 % pattern.count] }, pre, unit)
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: ["smollm", "default"], ["a", " ", "7", ".", "٣"])
+    @Test(
+        .timeLimit(.minutes(5)), arguments: ["smollm", "default", "tekken", "deepseek-llm"],
+        ["a", " ", "7", ".", "Aa\u{301}"])
     func repeatedDigitsApart(pre: String, unit: String) throws {
         try repeated(pre: pre, unit: unit)
     }

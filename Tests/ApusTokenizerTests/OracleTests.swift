@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 struct OracleTests {
-    @Test(arguments: ["smollm2", "gpt2", "llama3", "mistral1", "mistral3"])
+    @Test(arguments: ["smollm2", "gpt2", "llama3", "llama4", "qwen2", "tekken", "deepseek", "mistral1", "mistral3"])
     func sameIDs(vocabulary: String) throws {
         try compare(vocabulary, model: vocabulary == "smollm2" ? TestFiles.smolLM2 : nil)
     }

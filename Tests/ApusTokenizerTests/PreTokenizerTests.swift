@@ -71,7 +71,52 @@ struct PreTokenizerTests {
         try expect("default", ["a", "\t ", " b", "€", " €", "(", "x"])
     }
 
-    @Test(arguments: [("llama3", "llama-bpe"), ("llama-v3", "llama-bpe"), ("falcon3", "llama-bpe")])
+    @Test func qwen2() throws {
+        try expect(
+            "qwen2", ["Hi", " there", "'RE", " ", "1", "2", "3", "a", "٣", "½", " it", "'s", " .\n", "\t", " b"])
+    }
+
+    /// Small letters end where capital ones begin; letters without case, and marks, are both.
+    @Test(arguments: ["gpt-4o", "tekken"])
+    func casedWords(pre: String) throws {
+        try expect(pre, ["camel", "Case", "HTMLparser", " HTTP", "(Server", ")", " x", "Ǆab", "Ǆ"])
+        try expect(pre, ["漢字a", "B漢", "C", " 漢Aa", "AB\u{301}c", "D"])
+        try expect(pre, ["\u{301}Ab", " \u{301}", "AB", "!\u{301}a\u{301}", "\n", "x"])
+        try expect(pre, ["a", "!/\r\n/", " ?\n", " .", "\t \n", " é"])
+        try expect(pre, ["a", " /", "b", "\n", "/_", "c"])
+    }
+
+    @Test func casedWordsDiffer() throws {
+        try expect("gpt-4o", ["it's", " WE'RE", " x'ſ", "'ab's", "123", "4", "a"])
+        try expect("tekken", ["it", "'s", " WE", "'RE", " x", "'ſ", "'ab", "'s", "1", "2", "3", "a"])
+    }
+
+    @Test func falcon() throws {
+        try expect("falcon", ["Hi", ",", " you", "`'", "s", " ", "123", "4", " 12", "a", "٣", "412", "3", " €"])
+    }
+
+    @Test func deepSeekCoder() throws {
+        try expect(
+            "deepseek-coder", ["Hi", " there", ",", " ?", "\t", " a", "\n", "\r", "1", "2", "٣", " ", "漢字", "b"])
+        try expect("deepseek-coder", ["a", " $ ", "4", "+", " ", "漢", " ", "カ", "é", " \t\u{301}", "\u{2003}ไ"])
+    }
+
+    @Test func deepSeekLLM() throws {
+        try expect("deepseek-llm", ["Hi", " there", ",", " ?", "\t", " a", "\n", "\r", "12٣4", " ", "漢字", "b"])
+        // Every pattern cuts the pieces of the last: the third takes the ASCII letters out of a word.
+        try expect("deepseek-llm", ["Gr", "öß", "e", " ä", "b", " $", " 𝒜", "€", "x", " \t"])
+        try expect("deepseek-llm", [" Ω", "\u{1E00}", "А", " א", " -", "„", "Ａ", "１", "\u{3000}", "b"])
+    }
+
+    @Test(arguments: ["starcoder", "refact", "command-r"])
+    func singleDigits(pre: String) throws {
+        try expect(pre, ["a", " ", "1", "2", "3", " b", "'s", " ", "٣", "½", "x", "\n ", " y"])
+    }
+
+    @Test(arguments: [
+        ("mpt", "gpt-2"), ("llama4", "gpt-4o"), ("llama3", "llama-bpe"), ("llama-v3", "llama-bpe"),
+        ("falcon3", "llama-bpe"),
+    ])
     func otherNames(name: String, same: String) throws {
         #expect(try words("a'S 1234\n\n b", name) == words("a'S 1234\n\n b", same))
     }

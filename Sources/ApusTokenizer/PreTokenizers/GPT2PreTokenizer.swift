@@ -2,15 +2,14 @@
 
 /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 struct GPT2PreTokenizer: PreTokenizer {
-    static let names = ["gpt-2"]
+    // Files of these names have the same pattern.
+    static let names = [
+        "gpt-2", "phi-2", "olmo", "jais", "trillion", "granite-docling", "exaone4", "mellum", "modern-bert", "gigachat",
+        "a.x-4.0", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de",
+    ]
 
     func split(_ text: ScalarText, _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
-        var start = range.lowerBound
-        while start < range.upperBound {
-            let end = Self.endOfWord(text, from: start, end: range.upperBound)
-            body(start..<end)
-            start = end
-        }
+        WordPattern.words(in: range, body) { Self.endOfWord(text, from: $0, end: range.upperBound) }
     }
 
     /// The end of the word that begins at `start`; always beyond it.

@@ -10,24 +10,28 @@ struct LlamaBPEPreTokenizer: PreTokenizer {
     static let addsBOS = true
 
     func split(_ text: ScalarText, _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
-        var start = range.lowerBound
-        while start < range.upperBound {
-            let end = Self.endOfWord(text, from: start, end: range.upperBound)
-            body(start..<end)
-            start = end
+        Self.split(text, range, longestNumber: 3, body)
+    }
+
+    /// The pattern with another limit for `\p{N}{1,3}`.
+    static func split(
+        _ text: ScalarText, _ range: Range<Int>, longestNumber: Int, _ body: (Range<Int>) -> Void
+    ) {
+        WordPattern.words(in: range, body) {
+            endOfWord(text, from: $0, end: range.upperBound, longestNumber: longestNumber)
         }
     }
 
-    private static func endOfWord(_ text: ScalarText, from start: Int, end: Int) -> Int {
+    private static func endOfWord(_ text: ScalarText, from start: Int, end: Int, longestNumber: Int) -> Int {
+        if let contraction = WordPattern.endOfContraction(text, from: start, end: end) { return contraction }
         let first = text[start]
-        if first == UInt8(ascii: "'"), let contraction = endOfContraction(text, from: start, end: end) {
-            return contraction
-        }
         let unit = text.unit(at: start, end: end)
         let kind = unit.class & ScalarClass.mask
         let next = start + unit.length
         if kind == ScalarClass.letter { return text.endOfRun(of: ScalarClass.letter, from: next, end: end) }
-        if kind == ScalarClass.number { return endOfDigits(text, from: start, end: end) }
+        if kind == ScalarClass.number {
+            return WordPattern.endOfNumber(text, from: start, end: end, longest: longestNumber)
+        }
         if !ScalarText.isNewline(first) {
             let letters = text.endOfRun(of: ScalarClass.letter, from: next, end: end)
             if letters > next { return letters }
@@ -35,47 +39,6 @@ struct LlamaBPEPreTokenizer: PreTokenizer {
         let others = first == UInt8(ascii: " ") ? next : start
         let othersEnd = text.endOfRun(of: ScalarClass.other, from: others, end: end)
         if othersEnd > others { return text.endOfNewlines(from: othersEnd, end: end) }
-        return endOfSpaces(text, from: start, end: end)
-    }
-
-    /// `\p{N}{1,3}`
-    private static func endOfDigits(_ text: ScalarText, from start: Int, end: Int) -> Int {
-        var index = start
-        for _ in 0..<3 where index < end {
-            let unit = text.unit(at: index, end: end)
-            if unit.class & ScalarClass.mask != ScalarClass.number { break }
-            index += unit.length
-        }
-        return index
-    }
-
-    /// `\s*[\r\n]+|\s+(?!\S)|\s+`: up to the last line end of a run of white space, else the run as GPT-2 has it.
-    private static func endOfSpaces(_ text: ScalarText, from start: Int, end: Int) -> Int {
-        var index = start
-        var last = start
-        var newlineEnd = start
-        while index < end {
-            let unit = text.unit(at: index, end: end)
-            if unit.class & ScalarClass.mask != ScalarClass.space { break }
-            last = index
-            index += unit.length
-            if ScalarText.isNewline(text[last]) { newlineEnd = index }
-        }
-        if newlineEnd > start { return newlineEnd }
-        return index < end && last > start ? last : index
-    }
-
-    /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)`. In the case folding of Unicode the long s (U+017F) is an s, too.
-    private static func endOfContraction(_ text: ScalarText, from start: Int, end: Int) -> Int? {
-        guard start + 1 < end else { return nil }
-        func lowercase(_ offset: Int) -> UInt8 { offset < end ? text[offset] | 0x20 : 0 }
-        switch lowercase(start + 1) {
-        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return start + 2
-        case UInt8(ascii: "r"), UInt8(ascii: "v"): return lowercase(start + 2) == UInt8(ascii: "e") ? start + 3 : nil
-        case UInt8(ascii: "l"): return lowercase(start + 2) == UInt8(ascii: "l") ? start + 3 : nil
-        default:
-            let isLongS = text[start + 1] == 0xC5 && start + 2 < end && text[start + 2] == 0xBF
-            return isLongS ? start + 3 : nil
-        }
+        return WordPattern.endOfSpaces(text, from: start, end: end)
     }
 }

@@ -2,7 +2,7 @@
 
 /// `\p{N}`, and in each part between `GPT2PreTokenizer`'s pattern.
 struct SmolLMPreTokenizer: PreTokenizer {
-    static let names = ["smollm"]
+    static let names = ["smollm", "codeshell", "exaone", "minerva-7b"]
 
     private let words = GPT2PreTokenizer()
 
