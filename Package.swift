@@ -42,13 +42,14 @@ let package = Package(
         ),
         .target(name: "ApusGGUF", swiftSettings: swiftSettings),
         .target(name: "ApusJSON", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
+        .target(name: "ApusTemplate", dependencies: ["ApusJSON", "ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusTokenizer", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusModel", dependencies: ["ApusGGUF", "CKernels"], swiftSettings: swiftSettings),
         .target(name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
-                "Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF",
+                "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
@@ -59,6 +60,10 @@ let package = Package(
         .testTarget(
             name: "ApusTokenizerTests", dependencies: ["ApusTokenizer", "ApusGGUF"],
             exclude: ["tokenizer_oracle.py", "tokenizer_texts.py"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ApusTemplateTests", dependencies: ["ApusTemplate", "ApusJSON", "ApusGGUF"],
+            exclude: ["template_oracle.py", "template_constructs.py", "template_conversations.py"],
+            swiftSettings: swiftSettings),
         .target(
             name: "ApusTestSupport", dependencies: ["ApusModel", "ApusGGUF"], path: "Tests/Support",
             swiftSettings: swiftSettings),

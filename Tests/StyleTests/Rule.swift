@@ -118,9 +118,10 @@ extension LineRule {
     private static let ours: [String: Set<String>] = [
         "ApusGGUF": [],
         "ApusJSON": ["ApusGGUF"],
+        "ApusTemplate": ["ApusJSON", "ApusGGUF"],
         "ApusTokenizer": ["ApusGGUF"],
         "ApusModel": ["ApusGGUF", "CKernels"],
         "Apus": ["ApusModel", "ApusTokenizer", "ApusGGUF", "CKernels"],
-        "ApusCLI": ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ArgumentParser"],
+        "ApusCLI": ["Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ArgumentParser"],
     ]
 }
