@@ -18,6 +18,7 @@ struct ApusCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             RunCommand.self, TokenizeCommand.self, DetokenizeCommand.self, PerplexityCommand.self, InspectCommand.self,
+            TemplateCommand.self,
         ]
     )
 
