@@ -14,7 +14,7 @@ flags="-swift-version 6 -parse-as-library -O -g -sanitize=fuzzer,address -I $bui
 flags="$flags -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility"
 flags="$flags -enable-upcoming-feature InternalImportsByDefault"
 # The modules that targets may import, those that others import first.
-modules="ApusGGUF ApusTokenizer"
+modules="ApusGGUF ApusJSON ApusTemplate ApusTokenizer"
 
 mkdir -p "$build"
 objects=
