@@ -36,7 +36,7 @@ static void sleep_while(int32_t *word, int32_t value) {
 static void wake_all(int32_t *word) { (void)word; }
 #endif
 
-// Waiting backs off: a spin of some 20 us (longer than any op's imbalance), then yields (an oversubscribed machine
+// Waiting backs off: a spin (longer than an op's usual imbalance), then yields (an oversubscribed machine
 // gets its processor back), then sleep.
 enum { SPINS = 4000, YIELDS = 200 };
 
