@@ -153,10 +153,10 @@ private struct Forward {
     }
 
     private mutating func logits() {
-        let normed = buffers.acts(layout.headNormed, for: [weights.output], fine: weights.output)
+        let normed = buffers.acts(layout.headNormed, for: [weights.output.matrix], fine: weights.output.matrix)
         norm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
-        let output = DecoderWeights.Linear(matrix: weights.output, bias: nil)
-        multiply(normed, [product(output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
+        multiply(
+            normed, [product(weights.output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
     }
 
     /// n = rmsNorm(x), packed for the matrices that read it.

@@ -34,21 +34,21 @@ public struct DecoderSpec: Sendable {
     public var hasHeadNorms = false
     /// Whether the outputs of attention and feed-forward have an RMSNorm before they are added.
     public var hasPostNorms = false
-    /// Whether q, k and v stand in one tensor, and gate and up in another.
-    public var isFused = false
-    /// The last positions that a token sees in layers with a window; 0 when no layer has one.
+    /// Whether gate and up stand in one tensor, `ffn_up`. (Whether q, k and v do, in `attn_qkv`, the file says itself.)
+    public var hasFusedGate = false
+    /// How many positions a token sees in layers with a window, its own included; 0 when no layer has one.
     public var window = 0
-    /// With a window: every how many-th layer sees all positions; 0 when none does.
-    public var globalInterval = 0
+    /// With a window: whether each layer has it, (layers); all have it when empty.
+    public var windowedLayers: [Bool] = []
     /// How queries and keys are rotated in layers with a window; as in the others when nil.
     public var windowRope: RopeParameters?
 
     /// Whether a layer sees only the last `window` positions.
     ///
     /// - Parameter layer: The layer's index.
-    /// - Returns: False for every `globalInterval`-th layer.
+    /// - Returns: False for the layers that see all positions.
     public func hasWindow(layer: Int) -> Bool {
-        window > 0 && (globalInterval == 0 || (layer + 1) % globalInterval != 0)
+        window > 0 && (windowedLayers.isEmpty || windowedLayers[layer])
     }
 
     /// How the rotated dimensions pair up.

@@ -15,7 +15,7 @@ public final class DecoderWeights: Sendable {
 
     let pages: Pages
     let embedding: Matrix
-    let output: Matrix
+    let output: Linear
     let outputNorm: Vector
     let layers: [Layer]
     let rotation: Rotation
@@ -80,7 +80,7 @@ public final class DecoderWeights: Sendable {
         layers = binding.layers
         vocabularySize = embedding.rows
         parameterCount = file.tensors.reduce(0) { $0 + $1.elementCount }
-        let isTied = output.offset == embedding.offset
+        let isTied = output.matrix.offset == embedding.offset
         let embeddingBytes = isTied ? 0 : file.tensor(named: "token_embd.weight")?.byteCount ?? 0
         bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - embeddingBytes
         let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
@@ -97,7 +97,8 @@ public final class DecoderWeights: Sendable {
     private struct Binding {
         let spec: DecoderSpec
         var plan: WeightPlan
-        let embedding, output: Matrix
+        let embedding: Matrix
+        let output: Linear
         let outputNorm: Vector
         let ropeFactors: Vector?
         private(set) var layers: [Layer] = []
@@ -113,11 +114,13 @@ public final class DecoderWeights: Sendable {
             var plan = WeightPlan(file: file)
             embedding = try plan.embedding(dim: spec.dim)
             outputNorm = try plan.vector("output_norm.weight", count: spec.dim)
-            output = try plan.optionalMatrix("output.weight", rows: embedding.rows, cols: spec.dim) ?? embedding
-            ropeFactors = try plan.optionalVector(
-                spec.rope.factorsName(contextLength: contextLength ?? spec.contextLength),
-                count: spec.rope.dimensions / 2)
+            output = Linear(
+                matrix: try plan.optionalMatrix("output.weight", rows: embedding.rows, cols: spec.dim) ?? embedding,
+                bias: try plan.optionalVector("output.bias", count: embedding.rows))
+            ropeFactors = try plan.ropeFactors(spec.rope, contextLength: contextLength ?? spec.contextLength)
             for index in 0..<spec.layers { layers.append(try Layer(&plan, spec, prefix: "blk.\(index).")) }
+            try plan.checkNothingLeft(
+                unused: Set(spec.rope.factorsNames), architecture: file.metadata.string("general.architecture"))
             self.plan = plan
         }
     }
@@ -155,6 +158,14 @@ extension WeightPlan {
         return try matrix(name, rows: rows, cols: dim)
     }
 
+    /// What the file divides the rotation's frequencies by, if it does.
+    mutating func ropeFactors(_ rope: RopeParameters, contextLength: Int) throws(ApusError) -> Vector? {
+        let name = rope.factorsName(contextLength: contextLength)
+        // One set of LongRoPE's factors without the other would leave the model unscaled where it is not to be.
+        let isWanted = rope.factorsNames.contains { file.tensor(named: $0) != nil }
+        return isWanted ? try vector(name, count: rope.dimensions / 2) : nil
+    }
+
     /// A matrix with the bias that may stand beside it.
     mutating func linear(_ name: String, rows: Int, cols: Int) throws(ApusError) -> DecoderWeights.Linear {
         DecoderWeights.Linear(
@@ -162,13 +173,15 @@ extension WeightPlan {
             bias: try optionalVector("\(name).bias", count: rows))
     }
 
-    /// Matrices that stand in one tensor, without biases.
+    /// Matrices that stand in one tensor, with the biases that may stand in another.
     mutating func fused(_ name: String, rows: [Int], cols: Int) throws(ApusError) -> [DecoderWeights.Linear] {
-        guard file.tensor(named: "\(name).bias") == nil else {
-            throw ApusError(.unsupported, "\(file.paths[0]): tensor '\(name).bias' belongs to a fused tensor")
+        let matrices = try fusedMatrices("\(name).weight", rows: rows, cols: cols)
+        let bias = try optionalVector("\(name).bias", count: rows.reduce(0, +))
+        var firstRow = 0
+        return matrices.map { matrix in
+            defer { firstRow += matrix.rows }
+            return DecoderWeights.Linear(matrix: matrix, bias: bias?.part(from: firstRow, count: matrix.rows))
         }
-        return try fusedMatrices("\(name).weight", rows: rows, cols: cols)
-            .map { DecoderWeights.Linear(matrix: $0, bias: nil) }
     }
 }
 
@@ -176,7 +189,7 @@ extension DecoderWeights.Layer {
     init(_ plan: inout WeightPlan, _ spec: DecoderSpec, prefix: String) throws(ApusError) {
         attentionNorm = try plan.vector("\(prefix)attn_norm.weight", count: spec.dim)
         let rows = (spec.heads * spec.headDim, spec.kvHeads * spec.headDim, spec.kvHeads * spec.valueDim)
-        if spec.isFused {
+        if plan.file.tensor(named: "\(prefix)attn_qkv.weight") != nil {
             let parts = try plan.fused("\(prefix)attn_qkv", rows: [rows.0, rows.1, rows.2], cols: spec.dim)
             (query, key, value) = (parts[0], parts[1], parts[2])
         } else {
@@ -190,7 +203,7 @@ extension DecoderWeights.Layer {
         postAttentionNorm =
             spec.hasPostNorms ? try plan.vector("\(prefix)post_attention_norm.weight", count: spec.dim) : nil
         feedForwardNorm = try plan.vector("\(prefix)ffn_norm.weight", count: spec.dim)
-        if spec.isFused {
+        if spec.hasFusedGate {
             let parts = try plan.fused("\(prefix)ffn_up", rows: [spec.hiddenDim, spec.hiddenDim], cols: spec.dim)
             (gate, up) = (parts[0], parts[1])
         } else {

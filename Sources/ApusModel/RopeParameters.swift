@@ -53,6 +53,8 @@ public struct RopeParameters: Sendable, Hashable {
         public var betaFast: Double
         /// Turns below which it is stretched in full.
         public var betaSlow: Double
+        /// The factor of cosines and sines, 1 + 0.1 ln(factor) when nil.
+        public var magnitude: Double?
     }
 
     /// Reads the parameters from the fields `<prefix>.rope.…`.
@@ -71,9 +73,8 @@ public struct RopeParameters: Sendable, Hashable {
         }
         theta = try metadata.positive("\(prefix).rope.freq_base") ?? 10000
         let type = try metadata.optionalString("\(prefix).rope.scaling.type")
-        attentionFactor =
-            try metadata.positive("\(prefix).rope.scaling.attn_factor", or: "\(prefix).rope.scaling.yarn_attn_factor")
-            ?? 1
+        attentionFactor = try metadata.positive("\(prefix).rope.scaling.attn_factor") ?? 1
+        let original = try metadata.originalContext(prefix, contextLength: contextLength)
         let factor = try metadata.scalingFactor(prefix)
         switch type ?? (factor == nil ? "none" : "linear") {
         case "none":
@@ -81,18 +82,16 @@ public struct RopeParameters: Sendable, Hashable {
         case "linear":
             scaling = factor.map { .linear(factor: $0) } ?? .none
         case "longrope":
-            let original = try metadata.int("\(prefix).rope.scaling.original_context_length", in: 1...Int(Int32.max))
             scaling = .longRope(originalContext: original)
         case "yarn":
-            let original = try metadata.optionalInt(
-                "\(prefix).rope.scaling.original_context_length", in: 1...Int(Int32.max))
             scaling = .yarn(
                 YaRN(
                     factor: factor ?? 1,
-                    originalContext: original ?? contextLength,
+                    originalContext: original,
                     extrapolation: try metadata.finite("\(prefix).rope.scaling.yarn_ext_factor") ?? 1,
                     betaFast: try metadata.positive("\(prefix).rope.scaling.yarn_beta_fast") ?? 32,
-                    betaSlow: try metadata.positive("\(prefix).rope.scaling.yarn_beta_slow") ?? 1))
+                    betaSlow: try metadata.positive("\(prefix).rope.scaling.yarn_beta_slow") ?? 1,
+                    magnitude: try metadata.positive("\(prefix).rope.scaling.yarn_attn_factor")))
         case let other:
             throw ApusError(
                 .unsupported,
@@ -120,10 +119,10 @@ public struct RopeParameters: Sendable, Hashable {
         }
     }
 
-    /// The factor of all cosines and sines: the attention factor, times 1 + 0.1 ln(factor) for YaRN.
+    /// The factor of all cosines and sines: the attention factor, times YaRN's.
     public var magnitude: Double {
-        guard case .yarn(let yarn) = scaling, yarn.extrapolation != 0, yarn.factor > 1 else { return attentionFactor }
-        return attentionFactor * (1 + 0.1 * log(yarn.factor))
+        guard case .yarn(let yarn) = scaling, yarn.extrapolation != 0 else { return attentionFactor }
+        return attentionFactor * (yarn.magnitude ?? (1 + 0.1 * log(max(1, yarn.factor))))
     }
 
     /// How much of each pair's frequency stays as it was: 1 for fast pairs, 0 for slow ones, a ramp between.
@@ -141,6 +140,11 @@ public struct RopeParameters: Sendable, Hashable {
 }
 
 extension Metadata {
+    /// Positions of the training before the context was stretched; the context of the file when it does not say.
+    func originalContext(_ prefix: String, contextLength: Int) throws(ApusError) -> Int {
+        try optionalInt("\(prefix).rope.scaling.original_context_length", in: 1...Int(Int32.max)) ?? contextLength
+    }
+
     /// How much longer the context is than in training, or nil; published files have 0 for "not at all".
     fileprivate func scalingFactor(_ prefix: String) throws(ApusError) -> Double? {
         for key in ["\(prefix).rope.scaling.factor", "\(prefix).rope.scale_linear"] {
@@ -157,12 +161,9 @@ extension Metadata {
         return Double(value)
     }
 
-    /// A finite number above 0, or nil when the field is absent; `fallback` is an older name of the field.
-    func positive(_ key: String, or fallback: String? = nil) throws(ApusError) -> Double? {
-        guard let value = try finite(key) else {
-            guard let fallback else { return nil }
-            return try positive(fallback)
-        }
+    /// A finite number above 0, or nil when the field is absent.
+    func positive(_ key: String) throws(ApusError) -> Double? {
+        guard let value = try finite(key) else { return nil }
         guard value > 0 else { throw ApusError(.format, "\(key) is \(value), wanted: a number above 0") }
         return value
     }

@@ -22,9 +22,15 @@ final class Rotation: Sendable {
 }
 
 extension RopeParameters {
-    /// The tensor that holds factors of the frequencies, if the file has one.
+    /// The tensors that may hold factors of the frequencies: LongRoPE's for short contexts and for long ones, or one.
+    var factorsNames: [String] {
+        guard case .longRope = scaling else { return ["rope_freqs.weight"] }
+        return ["rope_factors_short.weight", "rope_factors_long.weight"]
+    }
+
+    /// The one of them that is used.
     func factorsName(contextLength: Int) -> String {
-        guard case .longRope(let originalContext) = scaling else { return "rope_freqs.weight" }
-        return contextLength > originalContext ? "rope_factors_long.weight" : "rope_factors_short.weight"
+        guard case .longRope(let originalContext) = scaling else { return factorsNames[0] }
+        return factorsNames[contextLength > originalContext ? 1 : 0]
     }
 }

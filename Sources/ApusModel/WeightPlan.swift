@@ -14,6 +14,11 @@ struct Matrix: Sendable {
 struct Vector: Sendable {
     let count: Int
     let offset: Int
+
+    /// Some of its elements.
+    func part(from first: Int, count: Int) -> Vector {
+        Vector(count: count, offset: offset + first * MemoryLayout<Float>.stride)
+    }
 }
 
 /// Checks every tensor that a decoder wants, once, before anything is allocated: name, shape and type.
@@ -93,6 +98,18 @@ struct WeightPlan {
         let vector = Vector(count: count, offset: try layout.add(count * MemoryLayout<Float>.stride))
         entries.append(Entry(tensor: tensor, target: .vector(vector, quant: quant)))
         return vector
+    }
+
+    /// Refuses tensors that nothing wanted: a pass that left them out would give other numbers than the model's.
+    ///
+    /// - Parameters:
+    ///   - unused: Names of tensors that may stand in the file without being used.
+    ///   - architecture: The value of `general.architecture`, for the message.
+    func checkNothingLeft(unused: Set<String>, architecture: String) throws(ApusError) {
+        let known = unused.union(entries.map(\.tensor.name))
+        guard let left = file.tensors.first(where: { !known.contains($0.name) }) else { return }
+        throw ApusError(
+            .unsupported, "\(describe(left)) is none that architecture \(ApusError.quoted(architecture)) has here")
     }
 
     /// The tensor's weight type, if shape and type are right.

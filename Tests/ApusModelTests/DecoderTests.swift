@@ -81,9 +81,17 @@ import Testing
         #expect(scaling == "llama.rope.scaling.type is 'dynamic', supported: none, linear, longrope, yarn")
         let architecture = try message(SyntheticModel { $0.metadata = [("general.architecture", .string("mamba"))] })
         #expect(architecture == "general.architecture is 'mamba', supported: llama, qwen2, qwen3, gemma3, phi3")
-        #expect(
-            try message(SyntheticModel { $0.metadata = [("llama.expert_count", .uint32(8))] }).contains(
-                "mixture of experts"))
+        let left = try message(SyntheticModel { $0.extra = [("blk.1.attn_sinks.weight", [6])] })
+        #expect(left == "tensor 'blk.1.attn_sinks.weight' is none that architecture 'llama' has here")
+        let half = try message(
+            SyntheticModel {
+                $0.architecture = "phi3"
+                $0.change = { $0 == "rope_factors_long.weight" ? nil : $1 }
+                $0.metadata = [("phi3.rope.scaling.original_context_length", .uint32(512))]
+            })
+        #expect(half == "tensor 'rope_factors_long.weight' is missing, wanted: shape [16]")
+        let plain = try message(SyntheticModel { $0.extra = [("rope_factors_long.weight", [16])] })
+        #expect(plain.hasPrefix("tensor 'rope_factors_long.weight' is none"))
     }
 
     @Test func `LongRoPE's factors are chosen by the context that the model is loaded for`() throws {

@@ -7,7 +7,6 @@
 
 import json
 import sys
-from dataclasses import replace
 
 import gguf
 import numpy as np
@@ -18,10 +17,11 @@ from rope import Rope
 class Llama(Decoder):
     """Llama and its kin; Llama 3's scaling comes as frequency factors."""
 
-    factor_tensors = ("rope_freqs.weight",)
+    factor_tensors = (*Decoder.factor_tensors, "rope_freqs.weight")
 
     def freq_factors(self):
-        return self.stored("rope_freqs.weight")
+        longrope = self.scaling_kind() == "longrope"
+        return super().freq_factors() if longrope else self.stored("rope_freqs.weight")
 
 
 class Qwen2(Decoder):
@@ -82,27 +82,15 @@ class Gemma3(NormedHeads):
 
 
 class Phi3(Decoder):
-    """One matrix for queries, keys and values, one for gate and up; LongRoPE by the context limit."""
+    """One matrix for gate and up; LongRoPE by the context limit, whether the file names it or not."""
 
     rope_layout = "halves"
-    rope_kinds = (*Decoder.rope_kinds, "longrope")
-    factor_tensors = ("rope_factors_long.weight", "rope_factors_short.weight")
 
-    def freq_factors(self):
-        original = self.field("rope.scaling.original_context_length", self.field("context_length"))
-        return self.stored(f"rope_factors_{'long' if self.context > original else 'short'}.weight")
-
-    def read_rope(self):
-        rope = super().read_rope()  # LongRoPE is frequency factors and a magnitude, no more
-        return replace(rope, kind="none") if rope.kind == "longrope" else rope
+    def scaling_kind(self):
+        return self.field("rope.scaling.type", "longrope")
 
     def layer_window(self, layer):
         return self.field("attention.sliding_window", 0) or None
-
-    def project(self, x, block):
-        q_rows, k_rows = self.heads * self.key_length, self.kv_heads * self.key_length
-        fused = self.linear(x, block + "attn_qkv")
-        return self.split_heads(*np.split(fused, [q_rows, q_rows + k_rows], axis=-1))
 
     def gate_and_up(self, x, block):
         return np.split(self.linear(x, block + "ffn_up"), 2, axis=-1)

@@ -1,8 +1,8 @@
 """Float64 forward pass of a decoder in numpy, and the pieces that architectures put together (architectures.py).
 
 Weights are what `gguf.quants.dequantize` says they are; all arithmetic is float64. Read from the file's metadata: head
-counts (MHA, GQA, MQA), key and value length, rope dimension (partial too), theta, scaling (linear, YaRN), biases
-wherever the file has them, tied or untied output.
+counts (MHA, GQA, MQA), key and value length, rope dimension (partial too), theta, scaling (linear, YaRN, LongRoPE),
+biases wherever the file has them, q, k and v in one tensor or three, tied or untied output.
 A tensor that the pass did not use is an error, so that no feature of a file is passed over in silence.
 """
 
@@ -28,8 +28,8 @@ class Decoder:
     """A model read from a file. `forward` is the pass; an architecture overrides what it does in its own way."""
 
     rope_layout = "pairs"
-    rope_kinds = ("none", "linear", "yarn")
-    factor_tensors = ()  # read with the metadata, not by the pass
+    # Read with the metadata, not by the pass.
+    factor_tensors = ("rope_factors_long.weight", "rope_factors_short.weight")
 
     def __init__(self, path, context=None, numerics=None):
         """`context` is the limit that the engine is created with; by default what the model was trained for."""
@@ -41,8 +41,8 @@ class Decoder:
         self.context = context or self.field("context_length")
         self.layers = self.field("block_count")
         self.dim = self.field("embedding_length")
-        self.heads = self.field("attention.head_count")
-        self.kv_heads = self.field("attention.head_count_kv", self.heads)
+        self.heads = self.same_in_layers("attention.head_count")
+        self.kv_heads = self.same_in_layers("attention.head_count_kv", self.heads)
         self.key_length = self.field("attention.key_length", self.dim // self.heads)
         self.value_length = self.field("attention.value_length", self.dim // self.heads)
         self.eps = self.field("attention.layer_norm_rms_epsilon")
@@ -58,27 +58,43 @@ class Decoder:
             raise ValueError(f"{self.name}.{key} is missing")
         return default
 
+    def same_in_layers(self, key, default=None):
+        """A number that a file gives once, or once a layer."""
+        value = self.field(key, default)
+        if isinstance(value, list):
+            if len(value) != self.layers or len(set(value)) != 1:
+                raise ValueError(f"{self.name}.{key} is {value}, which is not known here")
+            return value[0]
+        return value
+
+    def scaling_kind(self):
+        return self.field("rope.scaling.type", "linear")
+
     def read_rope(self):
-        kind = self.field("rope.scaling.type", "linear")
-        if kind not in self.rope_kinds:
+        kind = self.scaling_kind()
+        if kind not in ("none", "linear", "yarn", "longrope"):
             raise ValueError(f"rope scaling {kind} is not known here")
         return Rope(
             dim=self.field("rope.dimension_count", self.key_length),
             theta=self.field("rope.freq_base", 10000.0),
-            kind=kind,
+            kind="none" if kind == "longrope" else kind,  # which is frequency factors and a magnitude, no more
             factor=self.field("rope.scaling.factor", self.field("rope.scale_linear", 0.0)) or 1.0,
             original_context=self.field("rope.scaling.original_context_length", self.field("context_length")),
             beta_fast=self.field("rope.scaling.yarn_beta_fast", 32.0),
             beta_slow=self.field("rope.scaling.yarn_beta_slow", 1.0),
             ext_factor=self.field("rope.scaling.yarn_ext_factor", 1.0 if kind == "yarn" else 0.0),
             attn_factor=self.field("rope.scaling.attn_factor", 1.0),
+            yarn_attn_factor=self.field("rope.scaling.yarn_attn_factor", 0.0) or None,
             freq_factors=self.freq_factors(),
             layout=self.rope_layout,
         )
 
     def freq_factors(self):
         """Divisors of the frequencies, or None."""
-        return None
+        if self.scaling_kind() != "longrope":
+            return None
+        original = self.field("rope.scaling.original_context_length", self.field("context_length"))
+        return self.stored(f"rope_factors_{'long' if self.context > original else 'short'}.weight")
 
     def stored(self, name):
         """A small tensor as the file has it, or None."""
@@ -95,7 +111,9 @@ class Decoder:
     def linear(self, x, name):
         """x @ W.T, plus the bias if the file has one."""
         x = self.numerics.activations(x, self.tensors[name + ".weight"].tensor_type)
-        y = x @ self.weight(name + ".weight").T
+        return self.biased(x @ self.weight(name + ".weight").T, name)
+
+    def biased(self, y, name):
         return y + self.weight(name + ".bias") if name + ".bias" in self.tensors else y
 
     def norm(self, x, name):
@@ -110,8 +128,11 @@ class Decoder:
 
     def project(self, x, block):
         """Queries, keys and values, (tokens, heads, length) each, before rotation."""
-        q, k, v = (self.linear(x, block + name) for name in ("attn_q", "attn_k", "attn_v"))
-        return self.split_heads(q, k, v)
+        if block + "attn_qkv.weight" in self.tensors:
+            q_rows, k_rows = self.heads * self.key_length, self.kv_heads * self.key_length
+            fused = self.linear(x, block + "attn_qkv")
+            return self.split_heads(*np.split(fused, [q_rows, q_rows + k_rows], axis=-1))
+        return self.split_heads(*(self.linear(x, block + name) for name in ("attn_q", "attn_k", "attn_v")))
 
     def split_heads(self, q, k, v):
         tokens = len(q)
@@ -167,6 +188,7 @@ class Decoder:
             x = self.apply(x, layer)
         tied = "output.weight" not in self.tensors
         logits = self.linear(self.norm(x, "output_norm"), "token_embd" if tied else "output")
+        logits = self.biased(logits, "output") if tied else logits
         if unused := self.tensors.keys() - self.used:
             raise ValueError(f"tensors that the reference does not know: {sorted(unused)}")
         return logits

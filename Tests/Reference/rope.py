@@ -10,7 +10,9 @@ The definition, for a pair p of ropeDim/2, at position t:
 mix is zero but for YaRN, where it falls from extFactor (pairs that turn often within the original context: kept as
 trained) to zero (pairs that turn less than betaSlow times: interpolated) along a straight line between the
 pairs that turn betaFast and betaSlow times, rounded outwards to whole pairs. mscale is attnFactor, times
-1 + 0.1 ln(factor) where YaRN is on and factor > 1. This is what llama.cpp computes for architecture `llama`.
+1 + 0.1 ln(factor) where YaRN is on and factor > 1. This is what llama.cpp computes for architecture `llama`. Where a
+file has yarn_attn_factor, that stands instead of the 1 + 0.1 ln(factor), as `attention_factor` does in the
+configuration that it was converted from (llama.cpp does not read it).
 """
 
 import math
@@ -34,6 +36,7 @@ class Rope:
     beta_slow: float = 1.0
     ext_factor: float = 0.0
     attn_factor: float = 1.0
+    yarn_attn_factor: float | None = None
     freq_factors: np.ndarray | None = field(default=None, compare=False)
     layout: str = "pairs"
 
@@ -54,8 +57,9 @@ class Rope:
     @property
     def mscale(self):
         """The factor on cos and sin."""
-        scaled = self.kind == "yarn" and self.ext_factor != 0 and self.factor > 1
-        return self.attn_factor * (1 + 0.1 * math.log(self.factor) if scaled else 1.0)
+        if self.kind != "yarn" or self.ext_factor == 0:
+            return self.attn_factor
+        return self.attn_factor * (self.yarn_attn_factor or 1 + 0.1 * math.log(max(1, self.factor)))
 
     def angles(self, positions):
         """Angles in radians, shape (positions, dim / 2)."""

@@ -53,9 +53,14 @@ class Spec:
     betas: tuple | None = None
     llama3: bool = False
     longrope: bool = False
+    yarn_attn_factor: float | None = None
+    fused: bool = False  # q, k and v in one tensor
+    output_bias: bool = False
     window: int | None = None
-    pattern: int | None = None  # of so many layers the last has no window
+    pattern: int | tuple | None = None  # of so many layers the last has no window; or whether each has one
     swa_theta: float | None = None
+    arrays: tuple = ()  # the fields that are given once a layer
+    without: tuple = ()  # the fields that the file leaves out
     extra_vocab: int = 0
     tokens: int = 333  # length of the test text
     limit: int | None = None  # the context limit to run with; None: what the file says
@@ -63,6 +68,10 @@ class Spec:
     @property
     def key_length(self):
         return self.head_dim or self.dim // self.heads
+
+    @property
+    def value_length(self):
+        return self.dim // self.heads if "attention.value_length" in self.without else self.key_length
 
 
 def type_specs():
@@ -118,11 +127,22 @@ def feature_specs():
         attn_factor=0.9,
         betas=(16.0, 2.0),
     )
+    yield Spec("yarn-attn-factor", scaling="yarn", factor=4.0, original_context=128, yarn_attn_factor=1.3)
+    yield Spec("longrope", longrope=True, scaling="longrope", original_context=256, attn_factor=1.1)
+    yield Spec("longrope-limit", longrope=True, scaling="longrope", original_context=256, limit=256, tokens=250)
     yield Spec("llama3", dim=320, heads=5, kv_heads=1, theta=500000.0, llama3=True)
     yield Spec("no-scaling", scaling="none", factor=4.0)
     yield Spec("epsilon", eps=1e-3)
     yield Spec("long", dim=96, hidden=96, heads=3, kv_heads=1, context=2048, tokens=1333)
     yield Spec("large-vocab", extra_vocab=1731)
+    yield Spec("fused-bias", dim=192, heads=6, kv_heads=2, fused=True, biases=("attn_qkv",))
+    yield Spec(
+        "bare",
+        without=("attention.head_count_kv", "rope.dimension_count", "rope.freq_base", "vocab_size"),
+        arrays=("attention.head_count", "feed_forward_length"),
+    )
+    yield Spec("arrays", heads=6, kv_heads=2, dim=192, arrays=("attention.head_count_kv",))
+    yield Spec("key-length-only", head_dim=64, dim=160, without=("attention.value_length",))
 
 
 def gemma3_specs():
@@ -135,6 +155,11 @@ def gemma3_specs():
     )
     yield replace(base, name="gemma3-pattern", layers=5, heads=4, kv_heads=4, window=64, pattern=2)
     yield replace(base, name="gemma3-all-global", layers=6, pattern=1)
+    yield replace(base, name="gemma3-no-window", window=None, theta=20000.0, fused=True)
+    yield replace(base, name="gemma3-window-0", layers=2, window=0, pattern=6)
+    yield replace(base, name="gemma3-all-local", layers=3, pattern=0)
+    yield replace(base, name="gemma3-listed", layers=5, pattern=(False, True, True, False, True))
+    yield replace(base, name="gemma3-listed-numbers", layers=3, pattern=(1, 0, 1))
     yield replace(base, name="gemma3-62-layers", dim=32, hidden=40, layers=62, heads=2, head_dim=24, tokens=50)
     yield replace(base, name="gemma3-long", dim=64, hidden=96, heads=2, window=512, context=2048, tokens=700)
     others = (("attn_v", "Q8_0"), ("attn_output", "Q4_K"), ("ffn_down", "Q6_K"), ("token_embd", "Q8_0"))
@@ -149,6 +174,8 @@ def qwen_specs():
     yarn = {"scaling": "yarn", "factor": 4.0, "original_context": 128}
     yield qwen2
     yield replace(qwen2, name="qwen2-yarn", dim=192, heads=3, kv_heads=1, tied=True, **yarn)
+    yield replace(qwen2, name="qwen2-tied", dim=144, tied=True, output_bias=True)
+    yield replace(qwen2, name="qwen2-fused", fused=True, biases=("attn_qkv",), output_bias=True)
     yield replace(qwen2, name="qwen2-q4_0", dim=160, hidden=416, heads=5, kv_heads=1, weights="Q4_0")
     yield qwen3
     yield replace(qwen3, name="qwen3-yarn", layers=3, head_dim=64, kv_heads=5, **yarn)
@@ -158,8 +185,10 @@ def qwen_specs():
 
 
 def phi3_specs():
-    """Fused matrices; LongRoPE's factors on both sides of the limit that chooses between them."""
-    phi3 = Spec("phi3", "phi3", dim=140, hidden=150, heads=5, kv_heads=5)
+    """Fused matrices; LongRoPE's factors on both sides of the limit that chooses between them.
+
+    Published files have the factors without a type of scaling; `longrope` stands in those of other converters."""
+    phi3 = Spec("phi3", "phi3", dim=140, hidden=150, heads=5, kv_heads=5, fused=True)
     longrope = {"longrope": True, "original_context": 256, "attn_factor": 1.19}
     yield phi3
     yield replace(phi3, name="phi3-gqa", dim=192, heads=6, kv_heads=2, rope_dim=24, tied=True)
@@ -167,6 +196,14 @@ def phi3_specs():
     yield replace(phi3, name="phi3-long", **longrope)
     yield replace(phi3, name="phi3-short", context=256, tokens=250, **longrope)
     yield replace(phi3, name="phi3-limit", limit=256, tokens=250, **longrope)
+    for name, limit in [("phi3-longrope-short", 256), ("phi3-longrope-long", 257)]:
+        yield replace(phi3, name=name, scaling="longrope", limit=limit, tokens=250, **longrope)
+    # Phi-4 mini: fewer rotated dimensions than a head has, tied, a window wider than the context.
+    yield replace(
+        phi3, name="phi3-4-mini", kv_heads=1, head_dim=32, dim=160, rope_dim=24, tied=True, window=262144, **longrope
+    )
+    yield replace(phi3, name="phi3-no-original", scaling="longrope", context=256, tokens=250, longrope=True)
+    yield replace(phi3, name="phi3-split", fused=False, biases=QKV)
     yield replace(phi3, name="phi3-over-limit", limit=257, tokens=250, rope_dim=20, **longrope)
     yield replace(
         phi3, name="phi3-q4_k", dim=256, hidden=512, heads=4, kv_heads=2, weights="Q4_K", others=(("qkv", "Q5_K"),)
@@ -208,14 +245,18 @@ def vocabulary(extra):
 
 def attention_matrices(spec):
     """(name, rows, columns, spread) of a layer's attention."""
-    q_rows, kv_rows = spec.heads * spec.key_length, spec.kv_heads * spec.key_length
-    if spec.architecture == "phi3":
-        yield "attn_qkv", q_rows + 2 * kv_rows, spec.dim, 1.5
+    q_rows, k_rows, v_rows = (
+        spec.heads * spec.key_length,
+        spec.kv_heads * spec.key_length,
+        spec.kv_heads * spec.value_length,
+    )
+    if spec.fused:
+        yield "attn_qkv", q_rows + k_rows + v_rows, spec.dim, 1.5
     else:
         yield "attn_q", q_rows, spec.dim, 1.5
-        yield "attn_k", kv_rows, spec.dim, 1.5
-        yield "attn_v", kv_rows, spec.dim, 1.0
-    yield "attn_output", spec.dim, q_rows, 1.0
+        yield "attn_k", k_rows, spec.dim, 1.5
+        yield "attn_v", v_rows, spec.dim, 1.0
+    yield "attn_output", spec.dim, spec.heads * spec.value_length, 1.0
 
 
 def feed_forward_matrices(spec):
@@ -270,6 +311,8 @@ def write(spec, path):
     vector("output_norm.weight", 1, 0.1, spec.dim)
     if not spec.tied:
         matrix("output", len(tokens), spec.dim, LOGIT_SPREAD)
+    if spec.output_bias:
+        vector("output.bias", 0, 1, len(tokens))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -301,13 +344,14 @@ def write_metadata(writer, spec, tokens, token_types):
     writer.add_vocab_size(len(tokens))
     if spec.head_dim:
         writer.add_key_length(spec.head_dim)
-        writer.add_value_length(spec.head_dim)
+        writer.add_value_length(spec.value_length)
     writer.add_rope_dimension_count(spec.rope_dim or spec.key_length)
     write_rope_metadata(writer, spec)
-    if spec.window:
+    if spec.window is not None:
         writer.add_sliding_window(spec.window)
-    if spec.pattern:
-        writer.add_uint32(f"{spec.architecture}.attention.sliding_window_pattern", spec.pattern)
+    if spec.pattern is not None:
+        add = writer.add_array if isinstance(spec.pattern, tuple) else writer.add_uint32
+        add(f"{spec.architecture}.attention.sliding_window_pattern", spec.pattern)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -317,6 +361,12 @@ def write_metadata(writer, spec, tokens, token_types):
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_unk_token_id(tokens.index("<|endoftext|>"))
     writer.add_add_bos_token(False)
+    fields = writer.kv_data[0]
+    for name in spec.without:
+        del fields[f"{spec.architecture}.{name}"]
+    for name in spec.arrays:
+        field = fields[f"{spec.architecture}.{name}"]
+        field.value, field.type, field.sub_type = [field.value] * spec.layers, gguf.GGUFValueType.ARRAY, field.type
 
 
 def write_rope_metadata(writer, spec):
@@ -330,6 +380,8 @@ def write_rope_metadata(writer, spec):
         writer.add_uint32(prefix + "scaling.original_context_length", spec.original_context)
     if spec.attn_factor:
         writer.add_float32(prefix + "scaling.attn_factor", spec.attn_factor)
+    if spec.yarn_attn_factor:
+        writer.add_float32(prefix + "scaling.yarn_attn_factor", spec.yarn_attn_factor)
     if spec.betas:
         writer.add_float32(prefix + "scaling.yarn_beta_fast", spec.betas[0])
         writer.add_float32(prefix + "scaling.yarn_beta_slow", spec.betas[1])

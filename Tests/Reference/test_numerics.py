@@ -190,7 +190,11 @@ def features_that_matter():
     yield "yarn", "YaRN's magnitude", rope(attn_factor=1 / (1 + 0.1 * np.log(4.0)))
     yield "yarn-options", "betas", rope(beta_fast=32.0, beta_slow=1.0)
     yield "yarn-options", "attention factor", rope(attn_factor=1.0)
+    yield "yarn-attn-factor", "its factor", rope(yarn_attn_factor=None)
+    yield "longrope", "long factors", short_factors
+    yield "longrope-limit", "short factors", long_factors
     yield "llama3", "frequency factors", rope(freq_factors=None)
+    yield "fused-bias", "biases", without_biases
     yield "attention-bias", "attention biases", without_biases
     yield "all-biases", "feed-forward biases", without_biases
     yield "epsilon", "epsilon", attribute(eps=1e-5)
@@ -205,9 +209,14 @@ def features_that_matter():
     yield "gemma3-scaled", "the local layers' lack of scaling", local_rope(kind="linear", factor=8.0)
     yield "gemma3-pattern", "its pattern", attribute(is_local=[True] * 5)
     yield "gemma3-all-global", "its pattern", attribute(is_local=[True] * 5 + [False])
+    yield "gemma3-no-window", "its theta", rope(theta=10000.0)
+    yield "gemma3-all-local", "its pattern", attribute(is_local=[True, True, False])
+    yield "gemma3-listed", "its list", attribute(is_local=[True] * 5)
+    yield "gemma3-listed-numbers", "its list", attribute(is_local=[True] * 3)
     yield "gemma3-long", "the window", attribute(window=1100)
     yield "gemma3-62-layers", "its scale", attribute(attention_scale=24**-0.5)
     yield "qwen2", "biases", without_biases
+    yield "qwen2-tied", "output bias", lambda model: model.tensors.pop("output.bias")
     yield "qwen2", "halves", rope(layout="pairs")
     yield "qwen3", "normed heads", without_normed_heads
     yield "qwen3", "halves", rope(layout="pairs")
@@ -219,6 +228,11 @@ def features_that_matter():
     yield "phi3-short", "short factors", rope(freq_factors=None)
     yield "phi3-limit", "short factors", long_factors
     yield "phi3-over-limit", "long factors", short_factors
+    yield "phi3-longrope-short", "short factors", long_factors
+    yield "phi3-longrope-long", "long factors", short_factors
+    yield "phi3-longrope-long", "magnitude", rope(attn_factor=1.0)
+    yield "phi3-4-mini", "rope dimension", rope(dim=32, freq_factors=None)
+    yield "phi3-no-original", "short factors", long_factors
 
 
 def check_reference_figures(check, model, fixtures):

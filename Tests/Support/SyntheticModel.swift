@@ -30,6 +30,8 @@ public struct SyntheticModel: Sendable {
     public var hasBiases = false
     /// Fields to add, or to have another value than they would.
     public var metadata: [(String, Metadata.Value)] = []
+    /// Tensors of F32 to add.
+    public var extra: [(name: String, shape: [Int])] = []
     /// Leaves a tensor out, or gives it another shape.
     public var change: @Sendable (String, [Int]) -> [Int]? = { $1 }
 
@@ -80,6 +82,7 @@ public struct SyntheticModel: Sendable {
             try add("rope_factors_\(kind).weight", [headDim / 2], .f32, scale: kind == "long" ? -4 : -1)
         }
         try add("output_norm.weight", [dim], .f32, scale: 1)
+        for (name, shape) in extra { try add(name, shape, .f32) }
         for layer in 0..<layers {
             let prefix = "blk.\(layer)."
             try add(prefix + "attn_norm.weight", [dim], .f32, scale: 1)

@@ -13,10 +13,14 @@ enum Gemma3: Architecture {
         spec.embeddingScale = Float(spec.dim).squareRoot()
         spec.hasHeadNorms = true
         spec.hasPostNorms = true
-        spec.window = try metadata.int("\(name).attention.sliding_window", in: 1...Int(Int32.max))
-        spec.globalInterval = try metadata.optionalInt("\(name).attention.sliding_window_pattern", in: 1...1024) ?? 6
-        let windowTheta = try metadata.positive("\(name).rope.freq_base_swa") ?? 10000
-        spec.windowRope = RopeParameters(dimensions: spec.rope.dimensions, theta: windowTheta)
+        // Without the field all layers see all positions, as in Rnj-1.
+        spec.window = try metadata.optionalInt("\(name).attention.sliding_window", in: 0...Int(Int32.max)) ?? 0
+        if spec.window > 0 {
+            spec.windowedLayers = try metadata.windowedLayers(name, layers: spec.layers, defaultPattern: 6)
+            // The file's scaling is that of the other layers alone.
+            let windowTheta = try metadata.positive("\(name).rope.freq_base_swa") ?? 10000
+            spec.windowRope = RopeParameters(dimensions: spec.rope.dimensions, theta: windowTheta)
+        }
         // The largest model scales by the width of a head that it does not have; no field of the file says so.
         if spec.layers == 62 { spec.attentionScale = 1 / (Float(spec.dim) / Float(spec.heads)).squareRoot() }
         return spec

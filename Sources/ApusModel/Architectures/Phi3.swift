@@ -10,11 +10,13 @@ enum Phi3: Architecture {
     static func spec(_ metadata: Metadata, name: String) throws(ApusError) -> DecoderSpec {
         var spec = try DecoderSpec(metadata, prefix: name)
         spec.ropeLayout = .halves
-        spec.isFused = true
+        spec.hasFusedGate = true
         spec.window = try metadata.optionalInt("\(name).attention.sliding_window", in: 0...Int(Int32.max)) ?? 0
-        let original = try metadata.optionalInt(
-            "\(name).rope.scaling.original_context_length", in: 1...Int(Int32.max))
-        if let original, spec.rope.scaling == .none { spec.rope.scaling = .longRope(originalContext: original) }
+        // Its converter writes the factors without a type of scaling.
+        if try metadata.optionalString("\(name).rope.scaling.type") == nil, spec.rope.scaling == .none {
+            spec.rope.scaling = .longRope(
+                originalContext: try metadata.originalContext(name, contextLength: spec.contextLength))
+        }
         return spec
     }
 }
