@@ -9,7 +9,8 @@ What is checked, by section:
 reference  the float64 pass against the committed figures, and that each feature of a synthetic file matters to it
 synthetic  KL of each synthetic file: 5e-6 with F32 weights; 1.5 times what the roundings of DESIGN.md cost by
            simulation with the others
-bits       logits of those files, but for `only_reading`, equal for 1, 2 and 3 threads, chunks of 1, 7, 64 and 512, every instruction set here
+bits       logits of those files, those that only read differently left out, equal for 1, 2 and 3 threads, chunks of 1,
+           7, 64 and 512, every instruction set here
 real       SmolLM2 Q4_1: KL <= 0.0045, with an F32 copy 5e-6, the committed likelihoods, greedy texts, the same bits
 gemma      Gemma 3 270M Q4_K_M: the same with KL <= 0.0040, without an F32 copy. Only if asked for: the reference alone
            takes minutes and 5 GB of memory, and each run writes 600 MB of logits
