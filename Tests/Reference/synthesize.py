@@ -55,6 +55,9 @@ class Spec:
     longrope: bool = False
     yarn_attn_factor: float | None = None
     fused: bool = False  # q, k and v in one tensor
+    fused_gate: bool = False  # gate and up in one tensor
+    head_norms: bool = False
+    post_norms: bool = False
     output_bias: bool = False
     window: int | None = None
     pattern: int | tuple | None = None  # of so many layers the last has no window; or whether each has one
@@ -160,7 +163,7 @@ def feature_specs():
 def gemma3_specs():
     """Windows shorter and longer than a page of the cache and a chunk, on layers told by default and by the file."""
     base = Spec("gemma3", "gemma3", dim=120, hidden=200, layers=7, heads=3, kv_heads=1, head_dim=40, tied=True)
-    base = replace(base, theta=1e6, window=37, tokens=200)
+    base = replace(base, theta=1e6, window=37, tokens=200, head_norms=True, post_norms=True)
     yield base
     yield replace(
         base, name="gemma3-scaled", layers=7, window=100, theta=50000.0, swa_theta=3000.0, scaling="linear", factor=8.0
@@ -183,7 +186,7 @@ def gemma3_specs():
 def qwen_specs():
     """Qwen 2 with its biases, Qwen 3 with its normed heads, both with YaRN too."""
     qwen2 = Spec("qwen2", "qwen2", dim=180, hidden=250, heads=9, kv_heads=3, theta=1e6, biases=QKV)
-    qwen3 = Spec("qwen3", "qwen3", dim=100, hidden=150, heads=5, kv_heads=1, head_dim=56, theta=1e6)
+    qwen3 = Spec("qwen3", "qwen3", dim=100, hidden=150, heads=5, kv_heads=1, head_dim=56, theta=1e6, head_norms=True)
     yarn = {"scaling": "yarn", "factor": 4.0, "original_context": 128}
     yield qwen2
     yield replace(qwen2, name="qwen2-yarn", dim=192, heads=3, kv_heads=1, tied=True, **yarn)
@@ -201,7 +204,7 @@ def phi3_specs():
     """Fused matrices; LongRoPE's factors on both sides of the limit that chooses between them.
 
     Published files have the factors without a type of scaling; `longrope` stands in those of other converters."""
-    phi3 = Spec("phi3", "phi3", dim=140, hidden=150, heads=5, kv_heads=5, fused=True)
+    phi3 = Spec("phi3", "phi3", dim=140, hidden=150, heads=5, kv_heads=5, fused=True, fused_gate=True)
     longrope = {"longrope": True, "original_context": 256, "attn_factor": 1.19}
     yield phi3
     yield replace(phi3, name="phi3-gqa", dim=192, heads=6, kv_heads=2, rope_dim=24, tied=True)
@@ -275,7 +278,7 @@ def attention_matrices(spec):
 
 def feed_forward_matrices(spec):
     """(name, rows, columns, spread) of a layer's feed-forward."""
-    if spec.architecture == "phi3":
+    if spec.fused_gate:
         yield "ffn_up", 2 * spec.hidden, spec.dim, 1.0
     else:
         yield "ffn_gate", spec.hidden, spec.dim, 1.0
@@ -311,12 +314,12 @@ def write(spec, path):
         block = f"blk.{layer}."
         vector(block + "attn_norm.weight", 1, 0.1, spec.dim)
         matrices(block, attention_matrices(spec))
-        if spec.architecture in ("gemma3", "qwen3"):
+        if spec.head_norms:
             vector(block + "attn_q_norm.weight", 1.2, 0.3, spec.key_length)
             vector(block + "attn_k_norm.weight", 1.2, 0.3, spec.key_length)
         vector(block + "ffn_norm.weight", 1, 0.1, spec.dim)
         matrices(block, feed_forward_matrices(spec))
-        if spec.architecture == "gemma3":
+        if spec.post_norms:
             # All layers together outweigh the scaled embedding (tied, it would have every token follow itself), but
             # none does alone: deep files would blow up each rounding.
             gain = 4 / np.sqrt(spec.layers)

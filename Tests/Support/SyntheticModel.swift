@@ -1,4 +1,4 @@
-// Llama models of a few hundred kilobytes with random weights, of the shapes and types that a test asks for.
+// Models of a few hundred kilobytes with random weights, of the architecture, shapes and types that a test asks for.
 
 public import ApusGGUF
 public import ApusModel
@@ -51,23 +51,34 @@ public struct SyntheticModel: Sendable {
         return try body(GGUFFile(path: path))
     }
 
-    private func write(to path: String) throws(ApusError) {
-        var writer = try GGUFWriter()
-        writer.set("general.architecture", .string(architecture))
-        for (key, value) in [
+    /// What the file says of the model.
+    private var fields: [(key: String, value: Metadata.Value)] {
+        let sizes = [
             ("block_count", layers), ("context_length", context), ("embedding_length", dim),
             ("feed_forward_length", hidden), ("attention.head_count", heads), ("attention.head_count_kv", kvHeads),
             ("attention.key_length", headDim), ("attention.value_length", valueDim),
-        ] {
-            writer.set("\(architecture).\(key)", .uint32(UInt32(value)))
+        ]
+        var fields: [(key: String, value: Metadata.Value)] = [("general.architecture", .string(architecture))]
+        fields += sizes.map { ("\(architecture).\($0.0)", .uint32(UInt32($0.1))) }
+        fields.append(("\(architecture).attention.layer_norm_rms_epsilon", .float32(1e-5)))
+        for (key, value) in metadata {
+            fields.removeAll { $0.key == key }
+            fields.append((key, value))
         }
-        writer.set("\(architecture).attention.layer_norm_rms_epsilon", .float32(1e-5))
+        return fields
+    }
+
+    private func write(to path: String) throws(ApusError) {
+        var writer = try GGUFWriter()
+        for (key, value) in fields { writer.set(key, value) }
         // A set of 256 bytes is not needed: these tokens are only counted.
         writer.set("tokenizer.ggml.model", .string("gpt2"))
         writer.set("tokenizer.ggml.pre", .string("gpt-2"))
         writer.set("tokenizer.ggml.tokens", .strings(GGUFStringArray((0..<vocabulary).map { "t\($0)" })))
         writer.set("tokenizer.ggml.merges", .strings(GGUFStringArray([String]())))
-        for (key, value) in metadata { writer.set(key, value) }
+        // Which tensors there are; a test of fields that are wrong gets those of Llama.
+        let spec = try? Architectures.spec(Metadata(fields))
+        let isFused = spec?.hasFusedGate == true
         var random = RandomBytes()
         func add(_ name: String, _ shape: [Int], _ type: GGMLType, scale: Float = 0.2) throws(ApusError) {
             guard let shape = change(name, shape) else { return }
@@ -78,15 +89,17 @@ public struct SyntheticModel: Sendable {
             if hasBiases { try add("\(name).bias", [rows], .f32) }
         }
         try add("token_embd.weight", [dim, vocabulary], embeddingType, scale: 1)
-        for kind in ["long", "short"] where architecture == "phi3" {
-            try add("rope_factors_\(kind).weight", [headDim / 2], .f32, scale: kind == "long" ? -4 : -1)
+        if case .longRope = spec?.rope.scaling {
+            for kind in ["long", "short"] {
+                try add("rope_factors_\(kind).weight", [headDim / 2], .f32, scale: kind == "long" ? -4 : -1)
+            }
         }
         try add("output_norm.weight", [dim], .f32, scale: 1)
         for (name, shape) in extra { try add(name, shape, .f32) }
         for layer in 0..<layers {
             let prefix = "blk.\(layer)."
             try add(prefix + "attn_norm.weight", [dim], .f32, scale: 1)
-            if architecture == "phi3" {
+            if isFused {
                 let rows = (heads + kvHeads) * headDim + kvHeads * valueDim
                 try add(prefix + "attn_qkv.weight", [dim, rows], type)
             } else {
@@ -94,17 +107,17 @@ public struct SyntheticModel: Sendable {
                 try linear(prefix + "attn_k", rows: kvHeads * headDim, cols: dim)
                 try linear(prefix + "attn_v", rows: kvHeads * valueDim, cols: dim)
             }
-            if ["gemma3", "qwen3"].contains(architecture) {
+            if spec?.hasHeadNorms == true {
                 try add(prefix + "attn_q_norm.weight", [headDim], .f32, scale: 1)
                 try add(prefix + "attn_k_norm.weight", [headDim], .f32, scale: 1)
             }
-            if architecture == "gemma3" {
+            if spec?.hasPostNorms == true {
                 try add(prefix + "post_attention_norm.weight", [dim], .f32, scale: 1)
                 try add(prefix + "post_ffw_norm.weight", [dim], .f32, scale: 1)
             }
             try linear(prefix + "attn_output", rows: dim, cols: heads * valueDim)
             try add(prefix + "ffn_norm.weight", [dim], .f32, scale: 1)
-            if architecture == "phi3" {
+            if isFused {
                 try add(prefix + "ffn_up.weight", [dim, 2 * hidden], type)
             } else {
                 try linear(prefix + "ffn_gate", rows: hidden, cols: dim)
