@@ -8,8 +8,13 @@ public final class DecoderWeights: Sendable {
     public let vocabularySize: Int
     /// Bytes of packed weights, which is what stays in memory.
     public var byteCount: Int { pages.byteCount }
-    /// Bytes of weights that computing one token reads.
+    /// Bytes of weights that computing one token and its logits reads: all tensors, but of an embedding that is not the
+    /// output matrix too only the token's row.
     public let bytesPerToken: Int
+    /// The part of `bytesPerToken` that only the logits need.
+    public let headBytes: Int
+    /// Bytes of a row of the embedding.
+    public let embeddingRowBytes: Int
     /// Numbers in all tensors.
     public let parameterCount: Int
 
@@ -81,8 +86,11 @@ public final class DecoderWeights: Sendable {
         vocabularySize = embedding.rows
         parameterCount = file.tensors.reduce(0) { $0 + $1.elementCount }
         let isTied = output.matrix.offset == embedding.offset
-        let embeddingBytes = isTied ? 0 : file.tensor(named: "token_embd.weight")?.byteCount ?? 0
-        bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - embeddingBytes
+        let table = file.tensor(named: "token_embd.weight")
+        embeddingRowBytes = table?.rowBytes ?? 0
+        headBytes = (isTied ? table : file.tensor(named: "output.weight"))?.byteCount ?? 0
+        let unread = isTied ? 0 : (table?.byteCount ?? 0) - embeddingRowBytes
+        bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - unread
         let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
         try ComputeThread.shared.run { () throws(ApusError) in try loader.load(binding.plan, threads: threads) }
         let loaded = pages
