@@ -75,7 +75,8 @@ let package = Package(
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusTestSupport"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "ApusCLITests", dependencies: ["Apus", "ApusTokenizer", "ApusGGUF", "ApusCLI"],
+            name: "ApusCLITests",
+            dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),

@@ -1,5 +1,6 @@
 // The entry of the command `apus`: parses, runs a subcommand, turns errors into one line and an exit code.
 
+import Apus
 import ApusGGUF
 import ArgumentParser
 
@@ -15,10 +16,10 @@ struct ApusCommand: ParsableCommand {
             Exit codes: 0 success, 1 failure, 64 wrong usage, 130 interrupted.
             Environment: APUS_MODELS, APUS_ISA (forces an instruction set), NO_COLOR.
             """,
-        version: "0.1.0",
+        version: ApusVersion.text,
         subcommands: [
             RunCommand.self, TokenizeCommand.self, DetokenizeCommand.self, PerplexityCommand.self, InspectCommand.self,
-            TemplateCommand.self,
+            TemplateCommand.self, BenchCommand.self,
         ]
     )
 
