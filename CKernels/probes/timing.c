@@ -1,4 +1,7 @@
 // Times work on the team, and the team itself: the barrier, and fork and join.
+#if defined(__linux__)
+#define _GNU_SOURCE
+#endif
 #include "probes/probe.h"
 
 #include <time.h>
