@@ -45,7 +45,9 @@ let package = Package(
         .target(name: "ApusTemplate", dependencies: ["ApusJSON", "ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusTokenizer", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusModel", dependencies: ["ApusGGUF", "CKernels"], swiftSettings: swiftSettings),
-        .target(name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusGGUF"], swiftSettings: swiftSettings),
+        .target(
+            name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
@@ -72,7 +74,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ApusTests",
-            dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusTestSupport"],
+            dependencies: [
+                "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ApusTestSupport",
+            ],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "ApusCLITests",

@@ -41,8 +41,10 @@ public struct GenerationResult: Sendable {
     public var stopReason = StopReason.cancelled
     /// The time from the start to the logits after the prompt.
     public var promptDuration = Duration.zero
-    /// The time from there to the end.
+    /// The time from there to the end, without what making room took.
     public var generationDuration = Duration.zero
+    /// The time that making room in a full context took.
+    public var recomputeDuration = Duration.zero
     /// The time from the start until the first token was drawn; nil when none was.
     public var timeToFirstToken: Duration?
     /// How often the model computed the logits after a single token, which is what decoding speed is measured by.
@@ -91,12 +93,15 @@ public struct Generator {
     /// - Parameters:
     ///   - prompt: At least one token of the vocabulary.
     ///   - onText: Gets the text piece by piece, whole characters only; false ends the generation.
+    ///   - whenFull: Is called when the context is full, with the tokens generated so far. It may make room: true says
+    ///     that the source now holds another beginning, and all of these tokens but the last. False ends the text.
     /// - Returns: Everything that was generated; also when it was cancelled while tokens were drawn.
     /// - Throws: `ApusError` with code `invalidArgument` for an empty prompt, `contextFull` when the prompt does not fit
     ///   the context, `cancelled` when called off before the prompt was done, `format` when the model gives NaN or
     ///   +infinity for a logit, and what the model throws.
     public mutating func run(
-        prompt: [Int32], onText: @escaping (String) -> Bool = { _ in true }
+        prompt: [Int32], onText: @escaping (String) -> Bool = { _ in true },
+        whenFull: ([Int32]) throws(ApusError) -> Bool = { _ in false }
     ) throws(ApusError) -> GenerationResult {
         guard !prompt.isEmpty else {
             throw ApusError(.invalidArgument, "the prompt has no tokens, wanted: at least one")
@@ -116,15 +121,16 @@ public struct Generator {
         var result = GenerationResult()
         result.promptDuration = prefilled - start
         var stream = TextStream(matcher: matcher, onText: onText)
-        try generate(start: start, into: &result, &stream)
+        try generate(start: start, whenFull: whenFull, into: &result, &stream)
         if stream.finish() == .refused { result.stopReason = .cancelled }
         result.text = stream.text
-        result.generationDuration = ContinuousClock.now - prefilled
+        result.generationDuration = ContinuousClock.now - prefilled - result.recomputeDuration
         return result
     }
 
     private mutating func generate(
-        start: ContinuousClock.Instant, into result: inout GenerationResult, _ stream: inout TextStream
+        start: ContinuousClock.Instant, whenFull: ([Int32]) throws(ApusError) -> Bool,
+        into result: inout GenerationResult, _ stream: inout TextStream
     ) throws(ApusError) {
         let ends = tokenizer.endOfGenerationIDs
         let suppressed = options.ignoresEndOfGeneration ? ends.sorted() : []
@@ -146,8 +152,14 @@ public struct Generator {
             }
             // The last token wanted is not fed: nobody asks for the logits after it.
             if result.ids.count == options.maxTokens { return result.stopReason = .maxTokens }
-            if source.position >= source.contextLength { return result.stopReason = .contextFull }
             do throws(ApusError) {
+                if source.position >= source.contextLength {
+                    let full = ContinuousClock.now
+                    defer { result.recomputeDuration += ContinuousClock.now - full }
+                    guard try whenFull(result.ids), source.position < source.contextLength else {
+                        return result.stopReason = .contextFull
+                    }
+                }
                 try source.eval([token], cancellation: cancellation)
             } catch {
                 if error.code == .cancelled { return result.stopReason = .cancelled }

@@ -27,3 +27,11 @@ public protocol LogitsSource: AnyObject {
     /// - Returns: What `body` returns.
     func withLogits<R>(_ body: (UnsafeMutableBufferPointer<Float>) -> R) -> R
 }
+
+/// A sequence that can go back, so that a new prompt need not be computed where it begins like the last.
+public protocol RewindableLogitsSource: LogitsSource {
+    /// Drops tokens from the end of the sequence. The logits are those of before until the next `eval`.
+    ///
+    /// - Parameter length: How many to keep.
+    func truncate(to length: Int)
+}

@@ -2,7 +2,7 @@ public import ApusGGUF
 public import ApusModel
 
 /// One sequence of a model, token by token: feed tokens, read logits. Not for several threads at once.
-public final class Session: LogitsSource {
+public final class Session: RewindableLogitsSource {
     /// The model.
     public let model: Model
     /// How many tokens the sequence can hold.

@@ -51,6 +51,41 @@ struct TextOptions: ParsableArguments {
     }
 }
 
+/// What ends a generation, and how texts are read.
+struct GenerationFlags: ParsableArguments {
+    @Option(
+        name: [.customShort("n"), .customLong("predict")], parsing: .unconditional,
+        help: "The most tokens to generate; -1 until the model ends the text or the context is full.")
+    var maxTokens = -1
+
+    @Option(
+        name: .customLong("stop"), parsing: .unconditionalSingleValue,
+        help: "End the text before this string; may be given several times.")
+    var stops: [String] = []
+
+    @Flag(
+        name: .customLong("parse-special"),
+        help: "Turn the texts of control tokens, such as <|im_end|>, into these tokens.")
+    var parseSpecial = false
+
+    @Flag(name: .customLong("ignore-eos"), help: "Never draw a token that ends the text.")
+    var ignoreEOS = false
+
+    func validate() throws {
+        if maxTokens < -1 { throw ValidationError("-n is \(maxTokens), wanted: -1 (no limit), 0 or more") }
+        if stops.contains(where: \.isEmpty) { throw ValidationError("--stop is empty, wanted: at least one character") }
+    }
+
+    /// The options of the engine.
+    var options: GenerationOptions {
+        var options = GenerationOptions()
+        options.maxTokens = maxTokens < 0 ? nil : maxTokens
+        options.stops = stops
+        options.ignoresEndOfGeneration = ignoreEOS
+        return options
+    }
+}
+
 /// Threads, prefill chunk and context.
 struct ComputeOptions: ParsableArguments {
     @Option(

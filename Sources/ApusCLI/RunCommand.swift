@@ -10,8 +10,12 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Generates text.",
         discussion: """
-            The text goes to standard output as it comes, a line of statistics to standard error. Generation ends with \
-            the model's end token, a stop string, -n tokens or a full context; Ctrl-C ends it and keeps what is there.
+            The text is the user's message in the model's chat template; where the model's file has no template, or \
+            with --raw, it is continued as it is. Control tokens' texts in it are plain text without --parse-special.
+
+            What is generated goes to standard output as it comes, a line of statistics to standard error. Generation \
+            ends with the model's end token, a stop string, -n tokens or a full context; Ctrl-C ends it and keeps what \
+            is there.
             """)
 
     @OptionGroup var model: ModelOption
@@ -19,33 +23,22 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var compute: ComputeOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingFlags
 
-    @Option(
-        name: [.customShort("n"), .customLong("predict")], parsing: .unconditional,
-        help: "The most tokens to generate; -1 until the model ends the text or the context is full.")
-    var maxTokens = -1
+    @OptionGroup var generation: GenerationFlags
+    @OptionGroup var template: TemplateOption
 
-    @Option(
-        name: .customLong("stop"), parsing: .unconditionalSingleValue,
-        help: "End the text before this string; may be given several times.")
-    var stops: [String] = []
+    @Option(name: .customLong("system"), parsing: .unconditional, help: "The system's message, before the user's.")
+    var system: String?
 
-    @Flag(name: .customLong("raw"), help: "Take the text as it is, without a chat template. So far it always is.")
+    @Flag(name: .customLong("raw"), help: "Continue the text as it is, without a chat template.")
     var raw = false
-
-    @Flag(
-        name: .customLong("parse-special"),
-        help: "Turn the texts of control tokens, such as <|im_end|>, into these tokens.")
-    var parseSpecial = false
-
-    @Flag(name: .customLong("ignore-eos"), help: "Never draw a token that ends the text.")
-    var ignoreEOS = false
 
     @Flag(name: .customLong("json"), help: "Print one JSON object at the end instead of the text.")
     var json = false
 
     func validate() throws {
-        if maxTokens < -1 { throw ValidationError("-n is \(maxTokens), wanted: -1 (no limit), 0 or more") }
-        if stops.contains(where: \.isEmpty) { throw ValidationError("--stop is empty, wanted: at least one character") }
+        if raw, system != nil || template.template != nil {
+            throw ValidationError("--raw excludes --system and --chat-template: it takes the text as it is")
+        }
     }
 
     func run() throws {
@@ -54,16 +47,13 @@ struct RunCommand: ParsableCommand {
         let start = ContinuousClock.now
         let engine = try Model.load(path: path, options: compute.loadOptions)
         let loadDuration = ContinuousClock.now - start
-        let ids = try promptIDs(prompt, engine.tokenizer)
+        let ids = try promptIDs(prompt, engine)
 
-        var options = GenerationOptions()
-        options.maxTokens = maxTokens < 0 ? nil : maxTokens
-        options.stops = stops
-        options.ignoresEndOfGeneration = ignoreEOS
         let chain = try SamplerChain(sampling.options(for: engine.tokenizer))
         let session = try Session(model: engine)
         var generator = try Generator(
-            source: session, tokenizer: engine.tokenizer, chain: chain, options: options, cancellation: Interrupt.flag)
+            source: session, tokenizer: engine.tokenizer, chain: chain, options: generation.options,
+            cancellation: Interrupt.flag)
         Interrupt.beginGraceful()
         let output = TextOutput(isSilent: json)
         let result = try ModelLocator.naming(path) { () throws(ApusError) in
@@ -84,43 +74,29 @@ struct RunCommand: ParsableCommand {
         if Interrupt.flag.isCancelled { throw ExitCode(Interrupt.exitCode) }
     }
 
-    /// The prompt's tokens. An empty prompt is the model's begin token, if it has one.
-    private func promptIDs(_ prompt: [UInt8], _ tokenizer: any Tokenizer) throws(ApusError) -> [Int32] {
-        let ids = tokenizer.encode(prompt, addSpecial: true, parseSpecial: parseSpecial)
+    /// The prompt's tokens: the user's message in the chat template, or the text as it is.
+    private func promptIDs(_ prompt: [UInt8], _ engine: Model) throws(ApusError) -> [Int32] {
+        guard let format = try format(engine) else { return try rawIDs(prompt, engine.tokenizer) }
+        var messages = [ChatMessage(role: "user", content: String(decoding: prompt, as: UTF8.self))]
+        if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
+        return try ModelLocator.naming(engine.path) { () throws(ApusError) in
+            try format.ids(messages, tokenizer: engine.tokenizer, parsesSpecial: generation.parseSpecial)
+        }
+    }
+
+    /// The chat template's format, where one is to be used: text goes to a model without a template as it is.
+    private func format(_ engine: Model) throws(ApusError) -> ChatFormat? {
+        if raw { return nil }
+        if let given = try template.given(engine.metadata) { return given }
+        if system != nil { return try template.format(engine.path, engine.metadata) { engine.tokenizer } }
+        return try ModelLocator.naming(engine.path) { () throws(ApusError) in try ChatFormat(engine.metadata) }
+    }
+
+    /// The tokens of a text. An empty text is the model's begin token, if it has one.
+    private func rawIDs(_ prompt: [UInt8], _ tokenizer: any Tokenizer) throws(ApusError) -> [Int32] {
+        let ids = tokenizer.encode(prompt, addSpecial: true, parseSpecial: generation.parseSpecial)
         if !ids.isEmpty { return ids }
         if let bos = tokenizer.bosID { return [bos] }
         throw ApusError(.invalidArgument, "the prompt is empty, and the model has no token that begins a text")
-    }
-}
-
-/// The generated text on its way to standard output.
-private final class TextOutput {
-    private let isSilent: Bool
-    private var endsLine = true
-    private var isClosed = false
-    /// What kept the text from being written, if anything but a closed pipe did.
-    private(set) var failure: ApusError?
-
-    init(isSilent: Bool) {
-        self.isSilent = isSilent
-    }
-
-    /// Writes a piece; false when no more is wanted.
-    func write(_ piece: String) -> Bool {
-        if isSilent { return true }
-        do throws(ApusError) {
-            isClosed = try !Console.write(Array(piece.utf8))
-        } catch {
-            failure = error
-            return false
-        }
-        endsLine = piece.utf8.last == 0x0A
-        return !isClosed
-    }
-
-    /// Ends the line where a person would see it go on: on a terminal, or where the statistics follow.
-    func endLine() throws(ApusError) {
-        if endsLine || isClosed || isSilent { return }
-        if Console.outputIsTerminal || Console.outputMeetsError { _ = try Console.write([0x0A]) }
     }
 }

@@ -1,6 +1,8 @@
+import Apus
 import ApusGGUF
 import ApusJSON
 import ApusTemplate
+import ApusTokenizer
 import ArgumentParser
 
 struct TemplateCommand: ParsableCommand {
@@ -10,6 +12,7 @@ struct TemplateCommand: ParsableCommand {
         discussion: "Reads only the file's header, no weights.")
 
     @OptionGroup var model: ModelOption
+    @OptionGroup var template: TemplateOption
 
     @Option(
         help: ArgumentHelp("A JSON array of messages with role and content; - is standard input.", valueName: "file"))
@@ -26,21 +29,12 @@ struct TemplateCommand: ParsableCommand {
         let messages = try Self.array(messages)
         let tools = try tools.map { try Self.array($0) } ?? .null
         let metadata = try GGUFFile(path: path).metadata
-        guard let source = try metadata.optionalString("tokenizer.chat_template") else {
-            throw ApusError(
-                .format, "\(ApusError.printable(path)): no tokenizer.chat_template, wanted: a model with one")
-        }
+        let format = try template.format(path, metadata) { () throws(ApusError) in try Tokenizers.make(metadata) }
         let prompt = try ModelLocator.naming(path) { () throws(ApusError) in
-            let template = try ChatTemplate(source: source)
-            return try template.render(
-                .object(
-                    [
-                        .init("messages", messages), .init("tools", tools), .init("documents", .null),
-                        .init("add_generation_prompt", .bool(!noGenerationPrompt)),
-                    ] + (try Self.specialTokens(metadata))))
+            try format.prompt(messages, tools: tools, addsGenerationPrompt: !noGenerationPrompt)
         }
-        guard try Console.write(Array(prompt.utf8)) else { return }
-        if Console.outputIsTerminal && prompt.utf8.last != 0x0A { _ = try Console.write([0x0A]) }
+        guard try Console.write(prompt.bytes) else { return }
+        if Console.outputIsTerminal && prompt.bytes.last != 0x0A { _ = try Console.write([0x0A]) }
     }
 
     private static func array(_ path: String) throws(ApusError) -> JSONValue {
@@ -48,20 +42,5 @@ struct TemplateCommand: ParsableCommand {
         let value = try JSONValue(parsing: try InputFile.read(path), name: name)
         guard case .array = value else { throw ApusError(.format, "\(name): wanted a JSON array") }
         return value
-    }
-
-    /// The texts of the tokens that templates know by name.
-    private static func specialTokens(_ metadata: Metadata) throws(ApusError) -> [JSONValue.Member] {
-        var members: [JSONValue.Member] = []
-        guard let tokens = try metadata.optionalStringArray("tokenizer.ggml.tokens") else { return [] }
-        for (name, key) in [
-            ("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("pad_token", "padding"),
-        ] {
-            guard let id = try metadata.optionalInt("tokenizer.ggml.\(key)_token_id"), id >= 0, id < tokens.count else {
-                continue
-            }
-            members.append(.init(name, .string(tokens[id])))
-        }
-        return members
     }
 }

@@ -239,6 +239,8 @@ extension Interpreter {
         guard localtime_r(&seconds, &parts) != nil else { throw fail("strftime_now: the time is out of range") }
         var buffer = [CChar](repeating: 0, count: 8192)
         let length = strftime(&buffer, buffer.count, format.string, &parts)
-        return Text(String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        let isForeign = format.contains(where: \.isForeign)
+        return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self).unicodeScalars
+            .map { CodePoint($0, isForeign: isForeign) }
     }
 }

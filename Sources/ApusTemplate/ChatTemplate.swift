@@ -39,19 +39,58 @@ public struct ChatTemplate: Sendable {
     public func render(
         _ arguments: JSONValue, limits: TemplateLimits = TemplateLimits(), time: Int? = nil
     ) throws(ApusError) -> String {
+        try text(arguments, trusted: [], limits: limits, time: time).string
+    }
+
+    /// Renders the template and says what of the prompt it did not write itself.
+    ///
+    /// The arguments' strings are foreign, and what is made of them; but not those that are just a role's name, which
+    /// templates write into control tokens.
+    ///
+    /// - Parameters:
+    ///   - arguments: As for `render`.
+    ///   - trusted: More variables, whose text counts as the template's own, such as `bos_token`.
+    ///   - limits: What rendering may cost.
+    ///   - time: The time that `strftime_now` tells, in seconds since 1970; nil for now.
+    /// - Returns: The prompt.
+    /// - Throws: As `render`.
+    public func prompt(
+        _ arguments: JSONValue, trusted: [JSONValue.Member] = [], limits: TemplateLimits = TemplateLimits(),
+        time: Int? = nil
+    ) throws(ApusError) -> RenderedPrompt {
+        RenderedPrompt(try text(arguments, trusted: trusted, limits: limits, time: time))
+    }
+
+    private func text(
+        _ arguments: JSONValue, trusted: [JSONValue.Member], limits: TemplateLimits, time: Int?
+    ) throws(ApusError) -> Text {
         guard case .object(let members) = arguments else {
             throw ApusError(.invalidArgument, "the arguments of a chat template: wanted an object")
         }
         var symbols: [String: Int] = [:]
         for (symbol, name) in program.names.enumerated() { symbols[name] = symbol }
         var values = [Value?](repeating: nil, count: program.names.count)
-        for member in members {
-            if let symbol = symbols[member.name] { values[symbol] = try Self.value(member.value, depth: 0) }
+        for (members, isForeign) in [(members, true), (trusted, false)] {
+            for member in members {
+                guard let symbol = symbols[member.name] else { continue }
+                values[symbol] = try Self.value(member.value, depth: 0, isForeign: isForeign)
+            }
         }
-        return try Interpreter(program, arguments: values, limits: limits, clock: time).run().string
+        return try Interpreter(program, arguments: values, limits: limits, clock: time).run()
     }
 
-    private static func value(_ json: JSONValue, depth: Int) throws(ApusError) -> Value {
+    /// The roles that templates know.
+    private static let roles: Set<String> = [
+        "assistant", "chatbot", "context", "developer", "document", "environment", "function", "human", "ipython",
+        "model", "observation", "system", "tool", "tool_response", "user",
+    ]
+
+    private static func text(_ string: String, isForeign: Bool) -> Text {
+        let isForeign = isForeign && !roles.contains(string)
+        return string.unicodeScalars.map { CodePoint($0, isForeign: isForeign) }
+    }
+
+    private static func value(_ json: JSONValue, depth: Int, isForeign: Bool) throws(ApusError) -> Value {
         guard depth < Interpreter.maxValueDepth - 10 else {
             throw ApusError(.invalidArgument, "the arguments of a chat template are nested too deeply")
         }
@@ -60,13 +99,13 @@ public struct ChatTemplate: Sendable {
         case .bool(let value): return .bool(value)
         case .int(let value): return .int(value)
         case .double(let value): return .double(value)
-        case .string(let value): return .string(Text(value))
+        case .string(let value): return .string(text(value, isForeign: isForeign))
         case .array(let elements):
             var items: [Value] = []
             items.reserveCapacity(elements.count)
             var levels = 0
             for element in elements {
-                let item = try self.value(element, depth: depth + 1)
+                let item = try self.value(element, depth: depth + 1, isForeign: isForeign)
                 levels = max(levels, item.depth)
                 items.append(item)
             }
@@ -77,8 +116,8 @@ public struct ChatTemplate: Sendable {
             var index: [Value.Key: Int] = [:]
             var levels = 0
             for member in members {
-                let value = try self.value(member.value, depth: depth + 1)
-                let name = Text(member.name)
+                let value = try self.value(member.value, depth: depth + 1, isForeign: isForeign)
+                let name = text(member.name, isForeign: isForeign)
                 levels = max(levels, value.depth)
                 // As Python's json has it: the place of the first, the value of the last.
                 if let known = index[.string(name)] {

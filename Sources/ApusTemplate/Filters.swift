@@ -75,7 +75,7 @@ enum Filters {
         try run.allocate(text.count)
         try run.charge(text.count)
         // A word begins after `-`, an opening bracket or white space.
-        func separates(_ scalar: Unicode.Scalar) -> Bool {
+        func separates(_ scalar: CodePoint) -> Bool {
             scalar.isPythonSpace || scalar == "-" || scalar == "(" || scalar == "{" || scalar == "[" || scalar == "<"
         }
         var result: Text = []
@@ -266,7 +266,7 @@ enum Filters {
                 continue
             }
             guard scalar.isASCII, scalar != "x", scalar != "X", scalar != "(" else { return nil }
-            body.unicodeScalars.append(scalar)
+            body.unicodeScalars.append(scalar.scalar)
         }
         return Double(body)
     }

@@ -47,13 +47,13 @@ enum Format {
 
     /// Python's repr() of a string.
     static func quoted(_ text: Text) -> Text {
-        let quote: Unicode.Scalar = text.contains("'") && !text.contains("\"") ? "\"" : "'"
+        let quote: CodePoint = text.contains("'") && !text.contains("\"") ? "\"" : "'"
         var result: Text = [quote]
         for scalar in text {
             switch scalar {
-            case "\n": result += ["\\", "n"]
-            case "\r": result += ["\\", "r"]
-            case "\t": result += ["\\", "t"]
+            case "\n": result += scalar.mapped("\\n")
+            case "\r": result += scalar.mapped("\\r")
+            case "\t": result += scalar.mapped("\\t")
             case "\\", quote: result += ["\\", scalar]
             default:
                 if scalar.isPythonPrintable { result.append(scalar) } else { result += escape(scalar) }
@@ -63,10 +63,10 @@ enum Format {
         return result
     }
 
-    private static func escape(_ scalar: Unicode.Scalar) -> Text {
+    private static func escape(_ scalar: CodePoint) -> Text {
         let digits = String(scalar.value, radix: 16)
         let (letter, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
-        return Text("\\" + letter + String(repeating: "0", count: width - digits.count) + digits)
+        return scalar.mapped("\\" + letter + String(repeating: "0", count: width - digits.count) + digits)
     }
 }
 
@@ -180,8 +180,8 @@ extension Interpreter {
                 used = values.count
                 index = close + 1
             }
-            var flags: Set<Unicode.Scalar> = []
-            while index < format.count, "-+ 0#".unicodeScalars.contains(format[index]) {
+            var flags: Set<CodePoint> = []
+            while index < format.count, Text("-+ 0#").contains(format[index]) {
                 flags.insert(format[index])
                 index += 1
             }
@@ -224,7 +224,7 @@ extension Interpreter {
                     integer = whole
                 }
                 let body = String(integer.magnitude, radix: radix, uppercase: kind == "X")
-                let prefix = flags.contains("#") && radix != 10 ? "0\(radix == 8 ? "o" : String(Character(kind)))" : ""
+                let prefix = flags.contains("#") && radix != 10 ? "0\(radix == 8 ? "o" : [kind].string)" : ""
                 field = try numeric(integer < 0, prefix, body, flags, width, precision ?? 0)
             case "f", "F":
                 let value = try number(try next(), "%").double
@@ -233,7 +233,7 @@ extension Interpreter {
                     value.sign == .minus, "", body, value.isFinite ? flags : flags.subtracting(["0"]), width, 0)
             default:
                 throw fail(
-                    "the format '%\(ApusError.printable(String(Character(kind))))' is not supported", .unsupported)
+                    "the format '%\(ApusError.printable([kind].string))' is not supported", .unsupported)
             }
             let padding = Text(repeating: " ", count: max(0, kind == "%" ? 0 : width - field.count))
             try allocate(field.count + padding.count)
@@ -247,7 +247,7 @@ extension Interpreter {
     }
 
     private func numeric(
-        _ isNegative: Bool, _ prefix: String, _ digits: String, _ flags: Set<Unicode.Scalar>, _ width: Int, _ least: Int
+        _ isNegative: Bool, _ prefix: String, _ digits: String, _ flags: Set<CodePoint>, _ width: Int, _ least: Int
     ) throws(ApusError) -> Text {
         let sign = (isNegative ? "-" : flags.contains("+") ? "+" : flags.contains(" ") ? " " : "") + prefix
         var body = Text(digits)

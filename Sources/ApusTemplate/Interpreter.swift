@@ -195,7 +195,7 @@ final class Interpreter {
     func write(_ text: Text) throws(ApusError) {
         try charge(text.count / 16)
         var bytes = 0
-        for scalar in text { bytes += UTF8.width(scalar) }
+        for scalar in text { bytes += UTF8.width(scalar.scalar) }
         outputBytes += bytes
         if outputBytes > limits.outputBytes { throw fail("more than \(limits.outputBytes) bytes of output") }
         output += text

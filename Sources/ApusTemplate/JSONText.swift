@@ -96,22 +96,24 @@ extension Interpreter {
     }
 
     private static func string(_ text: Text, _ escapesNonASCII: Bool, _ result: inout Text) {
-        func escape(_ unit: UInt32) {
+        func escape(_ unit: UInt32, of scalar: CodePoint) {
             let digits = String(unit, radix: 16)
-            result += Text("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
+            result += scalar.mapped("\\u" + String(repeating: "0", count: 4 - digits.count) + digits)
         }
         result.append("\"")
         for scalar in text {
             switch scalar {
             case "\"", "\\": result += ["\\", scalar]
-            case "\n": result += ["\\", "n"]
-            case "\r": result += ["\\", "r"]
-            case "\t": result += ["\\", "t"]
-            case "\u{08}": result += ["\\", "b"]
-            case "\u{0C}": result += ["\\", "f"]
+            case "\n": result += scalar.mapped("\\n")
+            case "\r": result += scalar.mapped("\\r")
+            case "\t": result += scalar.mapped("\\t")
+            case "\u{08}": result += scalar.mapped("\\b")
+            case "\u{0C}": result += scalar.mapped("\\f")
             default:
                 if scalar.value < 0x20 || (escapesNonASCII && scalar.value > 0x7E) {
-                    for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter { escape(UInt32(unit)) }
+                    for unit in UTF16.encode(scalar.scalar) ?? UTF16.encodedReplacementCharacter {
+                        escape(UInt32(unit), of: scalar)
+                    }
                 } else {
                     result.append(scalar)
                 }

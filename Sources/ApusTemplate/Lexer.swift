@@ -40,7 +40,7 @@ struct Lexer {
     private init(_ text: String) {
         // Line breaks of all kinds become one, and the last one goes.
         var source: Text = []
-        for scalar in text.unicodeScalars {
+        for scalar in Text(text) {
             if scalar == "\n", source.last == "\r" {
                 source[source.count - 1] = "\n"
                 continue
@@ -53,11 +53,11 @@ struct Lexer {
         self.source = source
     }
 
-    private func scalar(_ offset: Int = 0) -> Unicode.Scalar? {
+    private func scalar(_ offset: Int = 0) -> CodePoint? {
         position + offset < source.count ? source[position + offset] : nil
     }
 
-    private func sees(_ first: Unicode.Scalar, _ second: Unicode.Scalar) -> Bool {
+    private func sees(_ first: CodePoint, _ second: CodePoint) -> Bool {
         scalar() == first && scalar(1) == second
     }
 
@@ -100,7 +100,7 @@ struct Lexer {
     }
 
     /// The text before a tag: without its white space for `-`, without the tag's indentation unless it has `+`.
-    private func data(_ range: Range<Int>, sign: Unicode.Scalar?, strips: Bool) -> Text {
+    private func data(_ range: Range<Int>, sign: CodePoint?, strips: Bool) -> Text {
         let text = Array(source[range])
         if sign == "-" { return text.stripped(nil, start: false, end: true) }
         guard strips, sign != "+" else { return text }
@@ -110,7 +110,7 @@ struct Lexer {
     }
 
     /// Passes the end of a tag, when one is here: `-` takes all white space along, a block's end one line break.
-    private mutating func passEnd(_ first: Unicode.Scalar, trims: Bool) -> Bool {
+    private mutating func passEnd(_ first: CodePoint, trims: Bool) -> Bool {
         let start = position
         if scalar() == "-", scalar(1) == first, scalar(2) == "}" {
             advance(3)
@@ -202,9 +202,9 @@ struct Lexer {
     private mutating func add(_ kind: Token.Kind) { tokens.append(Token(kind: kind, line: line)) }
 
     /// The tokens of a tag up to its end.
-    private mutating func inside(close: Unicode.Scalar, _ end: Token.Kind) throws(ApusError) {
+    private mutating func inside(close: CodePoint, _ end: Token.Kind) throws(ApusError) {
         let start = line
-        var open: [Unicode.Scalar] = []
+        var open: [CodePoint] = []
         while let next = scalar() {
             if open.isEmpty {
                 let before = line
@@ -218,12 +218,12 @@ struct Lexer {
             } else if next.isASCIIDigit {
                 try number()
             } else if next.isWord {
-                var name = String.UnicodeScalarView()
+                var name: Text = []
                 while let letter = scalar(), letter.isWord || letter.properties.isXIDContinue {
                     name.append(letter)
                     position += 1
                 }
-                add(.name(String(name)))
+                add(.name(name.string))
             } else if next == "'" || next == "\"" {
                 try string(next)
             } else {
@@ -233,12 +233,12 @@ struct Lexer {
         throw templateError(start, "a tag that does not end")
     }
 
-    private mutating func symbol(_ next: Unicode.Scalar, _ open: inout [Unicode.Scalar]) throws(ApusError) {
+    private mutating func symbol(_ next: CodePoint, _ open: inout [CodePoint]) throws(ApusError) {
         switch next {
         case "(", "[", "{": open.append(next)
         case ")", "]", "}":
-            let wanted: Unicode.Scalar = next == ")" ? "(" : next == "]" ? "[" : "{"
-            guard open.popLast() == wanted else { throw templateError(line, "unexpected '\(next)'") }
+            let wanted: CodePoint = next == ")" ? "(" : next == "]" ? "[" : "{"
+            guard open.popLast() == wanted else { throw templateError(line, "unexpected '\(next.character)'") }
         default: break
         }
         for pair in ["//", "**", "==", "!=", ">=", "<="] where source.matches(Text(pair), at: position) {
@@ -246,18 +246,18 @@ struct Lexer {
             position += 2
             return
         }
-        guard "+-/*%~[](){}<>=.:|,;".unicodeScalars.contains(next) else {
-            throw templateError(line, "unexpected character \(ApusError.quoted(String(Character(next))))")
+        guard Text("+-/*%~[](){}<>=.:|,;").contains(next) else {
+            throw templateError(line, "unexpected character \(ApusError.quoted(String(next.character)))")
         }
-        add(.symbol(String(Character(next))))
+        add(.symbol(String(next.character)))
         position += 1
     }
 
     /// Digits with single underscores between.
-    private mutating func digits(_ text: inout String, _ isDigit: (Unicode.Scalar) -> Bool) {
+    private mutating func digits(_ text: inout String, _ isDigit: (CodePoint) -> Bool) {
         while let next = scalar() {
             if isDigit(next) {
-                text.unicodeScalars.append(next)
+                text.append(next.character)
             } else if !(next == "_" && scalar(1).map(isDigit) == true) {
                 return
             }
@@ -272,7 +272,7 @@ struct Lexer {
                 kind == "x" || kind == "X" ? 16 : kind == "o" || kind == "O" ? 8 : kind == "b" || kind == "B" ? 2 : 0
             if radix > 0 {
                 position += 2
-                digits(&text) { Character($0).hexDigitValue.map { $0 < radix } == true && $0.isASCII }
+                digits(&text) { $0.character.hexDigitValue.map { $0 < radix } == true && $0.isASCII }
                 guard let value = Int(text, radix: radix) else { throw templateError(line, "integer out of range") }
                 add(.integer(value))
                 return
@@ -295,7 +295,7 @@ struct Lexer {
                 text += "e"
                 position += 1
                 if signed, let sign = scalar() {
-                    text.unicodeScalars.append(sign)
+                    text.append(sign.character)
                     position += 1
                 }
                 digits(&text, \.isASCIIDigit)
@@ -310,7 +310,7 @@ struct Lexer {
         }
     }
 
-    private mutating func string(_ quote: Unicode.Scalar) throws(ApusError) {
+    private mutating func string(_ quote: CodePoint) throws(ApusError) {
         let start = line
         advance(1)
         var text: Text = []
@@ -352,7 +352,7 @@ struct Lexer {
                 count += 1
                 position += 1
             }
-            if let scalar = Unicode.Scalar(value) { text.append(scalar) }
+            if let scalar = Unicode.Scalar(value) { text.append(CodePoint(scalar)) }
         default:
             text.append("\\")
             if next.value < 0x80 {
@@ -366,10 +366,10 @@ struct Lexer {
         }
     }
 
-    private mutating func hex(_ count: Int) throws(ApusError) -> Unicode.Scalar {
+    private mutating func hex(_ count: Int) throws(ApusError) -> CodePoint {
         var value: UInt32 = 0
         for _ in 0..<count {
-            guard let next = scalar(), next.isASCII, let digit = Character(next).hexDigitValue, value < 0x1000_0000
+            guard let next = scalar(), next.isASCII, let digit = next.character.hexDigitValue, value < 0x1000_0000
             else {
                 throw templateError(line, "a string escape that is cut short")
             }
@@ -379,6 +379,6 @@ struct Lexer {
         guard let scalar = Unicode.Scalar(value) else {
             throw templateError(line, "a string escape that is no character")
         }
-        return scalar
+        return CodePoint(scalar)
     }
 }

@@ -14,7 +14,7 @@ enum StringMethods {
         "capitalize": mapped { $0.titlecased(eachWord: false) },
         "casefold": mapped { text in
             text.contains { $0.value > 0x7F }
-                ? text.lowercased.flatMap { $0 == "ß" ? ["s", "s"] : [$0] } : text.lowercased
+                ? text.lowercased.flatMap { $0 == "ß" ? $0.mapped("ss") : [$0] } : text.lowercased
         },
         "lower": mapped(\.lowercased),
         "upper": mapped(\.uppercased),
@@ -22,8 +22,8 @@ enum StringMethods {
         "swapcase": mapped { text in
             text.flatMap { scalar in
                 scalar.properties.isUppercase
-                    ? Text(scalar.properties.lowercaseMapping)
-                    : scalar.properties.isLowercase ? Text(scalar.properties.uppercaseMapping) : [scalar]
+                    ? scalar.mapped(scalar.properties.lowercaseMapping)
+                    : scalar.properties.isLowercase ? scalar.mapped(scalar.properties.uppercaseMapping) : [scalar]
             }
         },
         "strip": stripped(start: true, end: true),
@@ -101,7 +101,7 @@ enum StringMethods {
         }
     }
 
-    private static func every(_ test: @escaping @Sendable (Unicode.Scalar) -> Bool) -> Method {
+    private static func every(_ test: @escaping @Sendable (CodePoint) -> Bool) -> Method {
         tested { !$0.isEmpty && $0.allSatisfy(test) }
     }
 

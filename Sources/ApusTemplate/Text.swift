@@ -1,8 +1,8 @@
 // Text as Python has it: a sequence of code points. Swift's characters (é in two forms is one) would compare otherwise.
 
-typealias Text = [Unicode.Scalar]
+typealias Text = [CodePoint]
 
-extension Unicode.Scalar {
+extension CodePoint {
     /// Whether Python's `str.isspace` and `\s` hold.
     var isPythonSpace: Bool {
         switch value {
@@ -54,12 +54,12 @@ extension Unicode.Scalar {
     }
 }
 
-extension [Unicode.Scalar] {
-    init(_ string: String) { self = Array(string.unicodeScalars) }
+extension [CodePoint] {
+    init(_ string: String) { self = string.unicodeScalars.map { CodePoint($0) } }
 
     var string: String {
         var view = String.UnicodeScalarView()
-        view.append(contentsOf: self)
+        for point in self { view.append(point.scalar) }
         return String(view)
     }
 
@@ -93,7 +93,7 @@ extension [Unicode.Scalar] {
 
     /// Cuts characters off the ends: those of a set, or white space.
     func stripped(_ set: Text?, start: Bool, end: Bool) -> Text {
-        func goes(_ scalar: Unicode.Scalar) -> Bool { set?.contains(scalar) ?? scalar.isPythonSpace }
+        func goes(_ scalar: CodePoint) -> Bool { set?.contains(scalar) ?? scalar.isPythonSpace }
         var lower = 0
         var upper = count
         if start { while lower < upper, goes(self[lower]) { lower += 1 } }
@@ -104,7 +104,7 @@ extension [Unicode.Scalar] {
     var uppercased: Text {
         var result: Text = []
         result.reserveCapacity(count)
-        for scalar in self { result.append(contentsOf: scalar.properties.uppercaseMapping.unicodeScalars) }
+        for scalar in self { result += scalar.mapped(scalar.properties.uppercaseMapping) }
         return result
     }
 
@@ -124,7 +124,7 @@ extension [Unicode.Scalar] {
             if isInside {
                 appendLower(scalar, at: index, to: &result)
             } else {
-                result.append(contentsOf: scalar.properties.titlecaseMapping.unicodeScalars)
+                result += scalar.mapped(scalar.properties.titlecaseMapping)
             }
             isInside = eachWord ? scalar.properties.isCased : true
         }
@@ -132,9 +132,9 @@ extension [Unicode.Scalar] {
     }
 
     /// A capital sigma at the end of a word becomes the final one.
-    private func appendLower(_ scalar: Unicode.Scalar, at index: Int, to result: inout Text) {
+    private func appendLower(_ scalar: CodePoint, at index: Int, to result: inout Text) {
         guard scalar == "\u{3A3}" else {
-            result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+            result += scalar.mapped(scalar.properties.lowercaseMapping)
             return
         }
         var before = index - 1
@@ -143,7 +143,7 @@ extension [Unicode.Scalar] {
         while after < count, self[after].properties.isCaseIgnorable { after += 1 }
         let isFinal =
             before >= 0 && self[before].properties.isCased && !(after < count && self[after].properties.isCased)
-        result.append(isFinal ? "\u{3C2}" : "\u{3C3}")
+        result += scalar.mapped(isFinal ? "\u{3C2}" : "\u{3C3}")
     }
 
     /// Lines as Python's `splitlines` has them.
@@ -171,11 +171,11 @@ extension [Unicode.Scalar] {
         var result: Text = []
         for scalar in self {
             switch scalar {
-            case "&": result += Text("&amp;")
-            case "<": result += Text("&lt;")
-            case ">": result += Text("&gt;")
-            case "\"": result += Text("&#34;")
-            case "'": result += Text("&#39;")
+            case "&": result += scalar.mapped("&amp;")
+            case "<": result += scalar.mapped("&lt;")
+            case ">": result += scalar.mapped("&gt;")
+            case "\"": result += scalar.mapped("&#34;")
+            case "'": result += scalar.mapped("&#39;")
             default: result.append(scalar)
             }
         }

@@ -118,7 +118,7 @@ struct BPETokenizer: Tokenizer {
 
     private func contains(_ id: Int32) -> Bool { id >= 0 && Int(id) < vocabulary.count }
 
-    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool, literal: [Range<Int>]) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(bytes.count / 4 + 2)
         let matcher = parseSpecial ? special : userDefined
@@ -127,7 +127,8 @@ struct BPETokenizer: Tokenizer {
                 var merger = PairMerger(lookup)
                 var start = 0
                 while start < text.count {
-                    let match = matcher.next(in: text, from: start)
+                    let match = matcher.next(
+                        in: text, from: start, literal: literal, isMark: vocabulary.isMark, others: userDefined)
                     let end = match?.range.lowerBound ?? text.count
                     encodeText(UnsafeBufferPointer(rebasing: text[start..<end]), &merger, into: &ids)
                     if let match { ids.append(match.id) }

@@ -142,14 +142,17 @@ struct SentencePieceTokenizer: Tokenizer {
         return result
     }
 
-    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool, literal: [Range<Int>]) -> [Int32] {
         var ids: [Int32] = []
         ids.reserveCapacity(bytes.count / 3 + 2)
         bytes.withUnsafeBufferPointer { text in
             withMerger { merger in
                 var start = 0
                 var searched = 0
-                while parseSpecial, let match = special.next(in: text, from: searched) {
+                while parseSpecial,
+                    let match = special.next(
+                        in: text, from: searched, literal: literal, isMark: vocabulary.isMark, others: userDefined)
+                {
                     searched = match.range.upperBound
                     if vocabulary.type(match.id) == .userDefined { continue }
                     encodeText(text[start..<match.range.lowerBound], &merger, into: &ids)

@@ -76,6 +76,43 @@ struct SpecialTokenMatcher: Sendable {
         }
     }
 
+    /// The same, but a mark's text is matched only where none of it is literal; other texts are matched anywhere.
+    ///
+    /// - Parameters:
+    ///   - text: The text.
+    ///   - offset: Where to begin.
+    ///   - literal: Where marks' texts are plain text, ascending.
+    ///   - isMark: Whether a token is a mark.
+    ///   - others: A matcher for the tokens that are no marks.
+    /// - Complexity: As without literal text, and O(log literal.count) for each mark found.
+    func next(
+        in text: UnsafeBufferPointer<UInt8>, from offset: Int, literal: [Range<Int>], isMark: (Int32) -> Bool,
+        others: SpecialTokenMatcher
+    ) -> (id: Int32, range: Range<Int>)? {
+        var start = offset
+        while let match = next(in: text, from: start) {
+            if !isMark(match.id) { return match }
+            // The first literal range that ends after the match begins: the only one that its beginning can be in.
+            let after = literal.partitioningIndex { $0.upperBound > match.range.lowerBound }
+            if after == literal.count || literal[after].lowerBound >= match.range.upperBound { return match }
+            // Shorter texts at the same place: a mark that ends before the literal text, or another token.
+            let place = match.range.lowerBound
+            let end = max(place, literal[after].lowerBound)
+            let mark = longest(in: UnsafeBufferPointer(rebasing: text[..<end]), at: place)
+            let other = others.longest(in: text, at: place)
+            if let best = [mark, other].compactMap({ $0 }).max(by: { $0.range.count < $1.range.count }) { return best }
+            start = place + 1
+        }
+        return nil
+    }
+
+    /// The longest of the texts that stand at a place.
+    private func longest(in text: UnsafeBufferPointer<UInt8>, at offset: Int) -> (id: Int32, range: Range<Int>)? {
+        guard offset < text.count else { return nil }
+        let first = Int(text[offset])
+        return longest(in: text, at: offset, Int(starts[first])..<Int(starts[first + 1]))
+    }
+
     private func longest(
         in text: UnsafeBufferPointer<UInt8>, at offset: Int, _ candidates: Range<Int>
     ) -> (id: Int32, range: Range<Int>)? {
@@ -113,6 +150,18 @@ struct SpecialTokenMatcher: Sendable {
         while first < last {
             let middle = (first + last) / 2
             if belongs(middle) { last = middle } else { first = middle + 1 }
+        }
+        return first
+    }
+}
+
+extension [Range<Int>] {
+    /// The first index whose element belongs, or `count`; all that belong come after all that do not.
+    fileprivate func partitioningIndex(_ belongs: (Range<Int>) -> Bool) -> Int {
+        var (first, last) = (0, count)
+        while first < last {
+            let middle = (first + last) / 2
+            if belongs(self[middle]) { last = middle } else { first = middle + 1 }
         }
         return first
     }

@@ -44,8 +44,10 @@ public protocol Tokenizer: Sendable {
     ///   - addSpecial: Whether the begin and end tokens are added that the model wants.
     ///   - parseSpecial: Whether the texts of control tokens, such as `<|im_end|>`, become these tokens. Only for text
     ///     that is trusted.
+    ///   - literal: Where the text is not trusted, ascending, as ranges of `bytes`: a control token is made only of
+    ///     bytes outside of these, whatever `parseSpecial` says.
     /// - Complexity: O(n log n) at most.
-    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32]
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool, literal: [Range<Int>]) -> [Int32]
 
     /// The bytes that a token stands for; they may be a part of a character (see `StreamDecoder`).
     ///
@@ -74,6 +76,18 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// The tokens of a text that is trusted, or not, as a whole.
+    ///
+    /// - Parameters:
+    ///   - bytes: The text.
+    ///   - addSpecial: Whether the begin and end tokens are added that the model wants.
+    ///   - parseSpecial: Whether the texts of control tokens, such as `<|im_end|>`, become these tokens. Only for text
+    ///     that is trusted.
+    /// - Complexity: O(n log n) at most.
+    public func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+        encode(bytes, addSpecial: addSpecial, parseSpecial: parseSpecial, literal: [])
+    }
+
     /// The tokens of a text.
     ///
     /// - Parameters:

@@ -60,7 +60,7 @@ struct BadFileTests {
             writer.set("tokenizer.ggml.model", .string("magic"))
             try writer.addTensor("extra.weight", shape: [256], type: .iq2_xxs, data: [UInt8](repeating: 0, count: 66))
         }
-        expectFailure(try Command.run(["run", "-m", tiny.model, "-p", "x"]), saying: "'gpt-9'", "llama")
+        expectFailure(try Command.run(["run", "--raw", "-m", tiny.model, "-p", "x"]), saying: "'gpt-9'", "llama")
         expectFailure(try Command.run(["tokenize", "-m", tiny.model, "-p", "x"]), saying: "'magic'", "gpt2")
         let outcome = try Command.run(["inspect", tiny.model, "--json"])
         #expect(outcome.status == 0)

@@ -8,7 +8,7 @@ struct RunTests {
     init() throws { tiny = try TinyFolder() }
 
     private func run(_ arguments: String..., input: String = "") throws -> Outcome {
-        try Command.run(["run", "-m", tiny.model] + arguments, input: Data(input.utf8))
+        try Command.run(["run", "--raw", "-m", tiny.model] + arguments, input: Data(input.utf8))
     }
 
     @Test("the JSON object has every member, and its figures agree")
@@ -43,8 +43,8 @@ struct RunTests {
     @Test("the text on standard output is that of --json; statistics are one line on standard error")
     func plain() throws {
         let options = ["-p", "hello", "-n", "20", "--ignore-eos", "--seed", "7"]
-        let plain = try Command.run(["run", "-m", tiny.model] + options)
-        let object = try Command.run(["run", "-m", tiny.model] + options + ["--json"]).object()
+        let plain = try Command.run(["run", "--raw", "-m", tiny.model] + options)
+        let object = try Command.run(["run", "--raw", "-m", tiny.model] + options + ["--json"]).object()
         #expect(plain.status == 0)
         #expect(plain.text == object["text"] as? String)
         #expect(String(validating: plain.output, as: UTF8.self) != nil)
@@ -60,7 +60,7 @@ struct RunTests {
     func reproducible() throws {
         func generate(_ options: String...) throws -> [String: Any] {
             let prompt = String(repeating: "hello world ", count: 3)
-            let fixed = ["run", "-m", tiny.model, "-p", prompt, "-n", "12", "--ignore-eos", "--json"]
+            let fixed = ["run", "--raw", "-m", tiny.model, "-p", prompt, "-n", "12", "--ignore-eos", "--json"]
             return try Command.run(fixed + options).object()
         }
         for sampling in [["--temp", "0"], ["--seed", "5", "--temp", "1.5"]] {
@@ -89,10 +89,10 @@ struct RunTests {
         let options = ["-n", "0", "--json"]
         let wanted = [TinyModel.he, TinyModel.llo, 10]
         for outcome in [
-            try Command.run(["run", "-m", tiny.model, "-p", text] + options),
-            try Command.run(["run", "-m", tiny.model, "-f", tiny.folder.path("prompt")] + options),
-            try Command.run(["run", "-m", tiny.model, "-f", "-"] + options, input: Data(text.utf8)),
-            try Command.run(["run", "-m", tiny.model] + options, input: Data(text.utf8)),
+            try Command.run(["run", "--raw", "-m", tiny.model, "-p", text] + options),
+            try Command.run(["run", "--raw", "-m", tiny.model, "-f", tiny.folder.path("prompt")] + options),
+            try Command.run(["run", "--raw", "-m", tiny.model, "-f", "-"] + options, input: Data(text.utf8)),
+            try Command.run(["run", "--raw", "-m", tiny.model] + options, input: Data(text.utf8)),
         ] {
             #expect(try outcome.object()["prompt_ids"] as? [Int] == wanted)
         }
@@ -102,7 +102,7 @@ struct RunTests {
     func emptyPrompt() throws {
         #expect(try run("-p", "", "-n", "0", "--json").object()["prompt_ids"] as? [Int] == [TinyModel.bos])
         let without = try TinyFolder(hasBOS: false)
-        expectFailure(try Command.run(["run", "-m", without.model, "-p", ""]), saying: "prompt is empty")
+        expectFailure(try Command.run(["run", "--raw", "-m", without.model, "-p", ""]), saying: "prompt is empty")
     }
 
     @Test("a prompt longer than the context is an error with the figures")
@@ -122,17 +122,17 @@ struct RunTests {
     @Test("stop strings, special tokens, an end token")
     func ends() throws {
         let options = ["-p", "hello", "-n", "40", "--ignore-eos", "--temp", "0", "--json"]
-        let whole = try #require(try Command.run(["run", "-m", tiny.model] + options).object()["text"] as? String)
+        let whole = try #require(try Command.run(["run", "--raw", "-m", tiny.model] + options).object()["text"] as? String)
         let characters = Array(whole)
         try #require(characters.count > 6)
         let stop = String(characters[3...5])
-        let cut = try Command.run(["run", "-m", tiny.model, "--stop", "nowhere", "--stop", stop] + options).object()
+        let cut = try Command.run(["run", "--raw", "-m", tiny.model, "--stop", "nowhere", "--stop", stop] + options).object()
         #expect(cut["stop_reason"] as? String == "stop")
         let text = try #require(cut["text"] as? String)
         let wanted = try #require(whole.range(of: stop))
         #expect(text == String(whole[..<wanted.lowerBound]))
 
-        let special = try run("-p", "<|begin|>h<|end|>", "-n", "0", "--json", "--parse-special", "--raw").object()
+        let special = try run("-p", "<|begin|>h<|end|>", "-n", "0", "--json", "--parse-special").object()
         #expect(special["prompt_ids"] as? [Int] == [TinyModel.bos, 104, TinyModel.eos])
         let literal = try run("-p", "<|begin|>", "-n", "0", "--json").object()
         #expect((literal["prompt_ids"] as? [Int])?.contains(TinyModel.bos) == false)
@@ -140,7 +140,7 @@ struct RunTests {
 
     @Test("Ctrl-C keeps what is there and is exit 130")
     func interrupted() throws {
-        let arguments = ["run", "-m", tiny.model, "-p", "hello", "-c", "2000000", "--ignore-eos"]
+        let arguments = ["run", "--raw", "-m", tiny.model, "-p", "hello", "-c", "2000000", "--ignore-eos"]
         let outcome = try Command.run(arguments, interruptAfter: 10)
         #expect(outcome.status == 130)
         #expect(outcome.output.count >= 10)
@@ -150,7 +150,7 @@ struct RunTests {
 
     @Test("a reader that goes away ends the text quietly; a full disk is an error")
     func closedOutput() throws {
-        let run = "$APUS run -m \(tiny.model) -p hello -c 100000 --ignore-eos"
+        let run = "$APUS run --raw -m \(tiny.model) -p hello -c 100000 --ignore-eos"
         let closed = try Command.shell("{ \(run); echo \"status $?\" >&2; } | head -c 5")
         #expect(closed.output.count == 5)
         #expect(closed.error.contains("status 0") && !closed.error.contains("error"), "\(closed.error)")
@@ -163,8 +163,8 @@ struct RunTests {
     @Test("where text and statistics share a place, the text ends its line")
     func shared() throws {
         let options = "-p hello -n 5 --ignore-eos --seed 7 --stop Q"
-        let apart = try Command.shell("$APUS run -m \(tiny.model) \(options)")
-        let together = try Command.shell("$APUS run -m \(tiny.model) \(options) 2>&1")
+        let apart = try Command.shell("$APUS run --raw -m \(tiny.model) \(options)")
+        let together = try Command.shell("$APUS run --raw -m \(tiny.model) \(options) 2>&1")
         #expect(together.text.hasPrefix(apart.text + "\nprompt 2 tokens") || apart.text.hasSuffix("\n"))
     }
 

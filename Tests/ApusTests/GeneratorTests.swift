@@ -22,7 +22,9 @@ private struct ByteTokenizer: Tokenizer {
     init() {}
     init(_ metadata: Metadata) throws(ApusError) {}
 
-    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] { bytes.map(Int32.init) }
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool, literal: [Range<Int>]) -> [Int32] {
+        bytes.map(Int32.init)
+    }
 
     func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
         switch id {

@@ -194,7 +194,7 @@ private struct WordTokenizer: Tokenizer {
     init(words: [String]) { self.words = words.map { Array($0.utf8) } }
     init(_ metadata: Metadata) throws(ApusError) { words = [] }
 
-    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+    func encode(_ bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool, literal: [Range<Int>]) -> [Int32] {
         var result: [Int32] = []
         var rest = bytes[...]
         while !rest.isEmpty {

@@ -1,0 +1,35 @@
+// The generated text on its way to standard output.
+
+import ApusGGUF
+
+/// Writes a text piece by piece.
+final class TextOutput {
+    private let isSilent: Bool
+    private var endsLine = true
+    private var isClosed = false
+    /// What kept the text from being written, if anything but a closed pipe did.
+    private(set) var failure: ApusError?
+
+    init(isSilent: Bool) {
+        self.isSilent = isSilent
+    }
+
+    /// Writes a piece; false when no more is wanted.
+    func write(_ piece: String) -> Bool {
+        if isSilent { return true }
+        do throws(ApusError) {
+            isClosed = try !Console.write(Array(piece.utf8))
+        } catch {
+            failure = error
+            return false
+        }
+        endsLine = piece.utf8.last == 0x0A
+        return !isClosed
+    }
+
+    /// Ends the line where a person would see it go on: on a terminal, or where the statistics follow.
+    func endLine() throws(ApusError) {
+        if endsLine || isClosed || isSilent { return }
+        if Console.outputIsTerminal || Console.outputMeetsError { _ = try Console.write([0x0A]) }
+    }
+}
