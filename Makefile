@@ -13,7 +13,7 @@ SWIFT ?= swift
 # One build configuration for everything: run, tests and CI (which adds APUS_WERROR=1) share .build.
 SWIFT_BUILD := $(SWIFT) build -c release
 APUS := .build/release/apus
-PROMPT ?= Once upon a time, in a small village by the sea,
+PROMPT ?= Write a short story about a lighthouse keeper and a storm.
 TOKENS ?= 64
 SEED ?= 1
 
@@ -33,7 +33,7 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .cache/build ## build, fetch the default model and generate text (PROMPT='…' TOKENS=64 SEED=1)
+run: .cache/build ## build, fetch the default model and let it answer (PROMPT='…' TOKENS=64 SEED=1)
 	@$(tools)/fetch_model.sh smollm2
 	@$(APUS) run -m smollm2 -p "$$PROMPT" -n "$$TOKENS" --seed "$$SEED"
 run: export PROMPT := $(value PROMPT)

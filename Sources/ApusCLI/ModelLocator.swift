@@ -37,7 +37,8 @@ enum ModelLocator {
         do {
             return try work()
         } catch {
-            throw error.code == .format ? ApusError(.format, "\(ApusError.printable(path)): \(error.message)") : error
+            guard error.code == .format || error.code == .unsupported else { throw error }
+            throw ApusError(error.code, "\(ApusError.printable(path)): \(error.message)")
         }
     }
 

@@ -21,4 +21,7 @@ public final class CancellationFlag: Sendable {
 
     /// Calls the work off. Neither locks nor allocates, so that a signal handler may call it.
     public func cancel() { apus_flag_store(word, 1) }
+
+    /// Lowers the flag, for the next piece of work.
+    public func reset() { apus_flag_store(word, 0) }
 }

@@ -54,7 +54,7 @@ enum Format {
             case "\n": result += scalar.mapped("\\n")
             case "\r": result += scalar.mapped("\\r")
             case "\t": result += scalar.mapped("\\t")
-            case "\\", quote: result += ["\\", scalar]
+            case "\\", quote: result += scalar.mapped("\\") + [scalar]
             default:
                 if scalar.isPythonPrintable { result.append(scalar) } else { result += escape(scalar) }
             }

@@ -103,7 +103,7 @@ extension Interpreter {
         result.append("\"")
         for scalar in text {
             switch scalar {
-            case "\"", "\\": result += ["\\", scalar]
+            case "\"", "\\": result += scalar.mapped("\\") + [scalar]
             case "\n": result += scalar.mapped("\\n")
             case "\r": result += scalar.mapped("\\r")
             case "\t": result += scalar.mapped("\\t")

@@ -122,11 +122,13 @@ struct RunTests {
     @Test("stop strings, special tokens, an end token")
     func ends() throws {
         let options = ["-p", "hello", "-n", "40", "--ignore-eos", "--temp", "0", "--json"]
-        let whole = try #require(try Command.run(["run", "--raw", "-m", tiny.model] + options).object()["text"] as? String)
+        let whole = try #require(
+            try Command.run(["run", "--raw", "-m", tiny.model] + options).object()["text"] as? String)
         let characters = Array(whole)
         try #require(characters.count > 6)
         let stop = String(characters[3...5])
-        let cut = try Command.run(["run", "--raw", "-m", tiny.model, "--stop", "nowhere", "--stop", stop] + options).object()
+        let cut = try Command.run(["run", "--raw", "-m", tiny.model, "--stop", "nowhere", "--stop", stop] + options)
+            .object()
         #expect(cut["stop_reason"] as? String == "stop")
         let text = try #require(cut["text"] as? String)
         let wanted = try #require(whole.range(of: stop))

@@ -40,7 +40,9 @@ struct SamplingFlagTests {
         #expect(try !ids(["--temp", "0", "-l", "\(first)-inf"]).contains(first))
         #expect(try ids(["-l", "65+60", "-l", "65+60"]) == [Int](repeating: 65, count: 40))
         #expect(try ids(["-l", "65+120", "--logit-bias", "65-inf"]).contains(65) == false)
-        let outcome = try Command.run(["run", "--raw", "-m", tiny.model, "-p", "a", "-l", "\(TinyModel.vocabularySize)+1"])
+        let outcome = try Command.run([
+            "run", "--raw", "-m", tiny.model, "-p", "a", "-l", "\(TinyModel.vocabularySize)+1",
+        ])
         #expect(
             outcome.status != 0 && outcome.error.contains("token \(TinyModel.vocabularySize), wanted: an id in 0..."))
     }

@@ -17,9 +17,11 @@ enum TinyModel {
     ///
     /// - Parameters:
     ///   - hasBOS: Whether the file names a begin token.
+    ///   - template: The chat template, if it has one.
     ///   - change: Changes metadata before the file is written.
     static func write(
-        to path: String, hasBOS: Bool = true, _ change: (inout GGUFWriter) throws -> Void = { _ in }
+        to path: String, hasBOS: Bool = true, template: String? = "{{ messages }}",
+        _ change: (inout GGUFWriter) throws -> Void = { _ in }
     ) throws {
         let dim = 64
         let hidden = 96
@@ -44,7 +46,7 @@ enum TinyModel {
         writer.set("tokenizer.ggml.merges", .strings(GGUFStringArray(["h e", "l l", "ll o"])))
         if hasBOS { writer.set("tokenizer.ggml.bos_token_id", .uint32(UInt32(bos))) }
         writer.set("tokenizer.ggml.eos_token_id", .uint32(UInt32(eos)))
-        writer.set("tokenizer.chat_template", .string("{{ messages }}"))
+        if let template { writer.set("tokenizer.chat_template", .string(template)) }
 
         var state: UInt64 = 1
         func add(_ name: String, _ shape: [Int], scale: Float? = nil, keeps: (Int) -> Bool = { _ in true }) throws {
@@ -93,8 +95,11 @@ struct TinyFolder {
     let folder: Folder
     var model: String { folder.path("tiny.gguf") }
 
-    init(hasBOS: Bool = true, _ change: (inout GGUFWriter) throws -> Void = { _ in }) throws {
+    init(
+        hasBOS: Bool = true, template: String? = "{{ messages }}",
+        _ change: (inout GGUFWriter) throws -> Void = { _ in }
+    ) throws {
         folder = try Folder()
-        try TinyModel.write(to: folder.path("tiny.gguf"), hasBOS: hasBOS, change)
+        try TinyModel.write(to: folder.path("tiny.gguf"), hasBOS: hasBOS, template: template, change)
     }
 }

@@ -117,20 +117,20 @@ public final class Conversation {
     /// - Parameters:
     ///   - question: The user's message.
     ///   - cancellation: Ends the reply, which is kept as far as it was generated.
-    ///   - onDrop: Gets the messages that are dropped to make room, at once.
     ///   - onText: Gets the reply piece by piece, whole characters only; false ends it.
+    ///   - onDrop: Gets the messages that are dropped to make room, at once.
     /// - Returns: The reply.
     /// - Throws: `ApusError` with code `contextFull` when the question does not fit the context with everything else
     ///   dropped, `cancelled` when nothing had been generated yet, and what the template, the samplers and the model
     ///   throw. The messages are then as before.
     public func reply(
-        to question: String, cancellation: CancellationFlag? = nil, onDrop: @escaping ([ChatMessage]) -> Void = { _ in },
-        onText: @escaping (String) -> Bool = { _ in true }
+        to question: String, cancellation: CancellationFlag? = nil, onText: @escaping (String) -> Bool = { _ in true },
+        onDrop: ([ChatMessage]) -> Void = { _ in }
     ) throws(ApusError) -> ChatReply {
         let before = messages
         messages.append(ChatMessage(role: "user", content: question))
         do throws(ApusError) {
-            let reply = try generate(cancellation, onDrop, onText)
+            let reply = try generate(cancellation, onText, onDrop)
             messages.append(ChatMessage(role: "assistant", content: reply.generation.text))
             nextSeed &+= 1
             return reply
@@ -141,8 +141,7 @@ public final class Conversation {
     }
 
     private func generate(
-        _ cancellation: CancellationFlag?, _ onDrop: @escaping ([ChatMessage]) -> Void,
-        _ onText: @escaping (String) -> Bool
+        _ cancellation: CancellationFlag?, _ onText: @escaping (String) -> Bool, _ onDrop: ([ChatMessage]) -> Void
     ) throws(ApusError) -> ChatReply {
         var dropped: [ChatMessage] = []
         var prompt = try ids(of: messages)
@@ -169,7 +168,8 @@ public final class Conversation {
         var beginning = prompt
         let result: GenerationResult
         do throws(ApusError) {
-            result = try generator.run(prompt: Array(prompt[reused...]), onText: onText) { generated throws(ApusError) in
+            result = try generator.run(prompt: Array(prompt[reused...]), onText: onText) {
+                generated throws(ApusError) in
                 self.holds(beginning + generated)
                 let (ids, now) = try self.makeRoom(beginning, followedBy: generated.count)
                 if now.isEmpty { return false }
