@@ -106,7 +106,7 @@ extension LineRule {
                     words.count > position + 1, let allowed = ours[String(folders[1])]
                 else { return false }
                 let module = words.last.map(String.init) ?? ""
-                let isKnown = ours.keys.contains(module) || ["CKernels", "ArgumentParser"].contains(module)
+                let isKnown = ours.keys.contains(module) || ["CKernels", "CEdit", "ArgumentParser"].contains(module)
                 if module.hasPrefix("Foundation") { return folders[1] != "ApusCLI" }
                 return isKnown && !allowed.contains(module)
             },
@@ -121,7 +121,9 @@ extension LineRule {
         "ApusTemplate": ["ApusJSON", "ApusGGUF"],
         "ApusTokenizer": ["ApusGGUF"],
         "ApusModel": ["ApusGGUF", "CKernels"],
-        "Apus": ["ApusModel", "ApusTokenizer", "ApusGGUF", "CKernels"],
-        "ApusCLI": ["Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ArgumentParser"],
+        "Apus": ["ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "CKernels"],
+        "ApusCLI": [
+            "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ArgumentParser", "CEdit",
+        ],
     ]
 }
