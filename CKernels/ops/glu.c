@@ -36,9 +36,9 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         const size_t n = hidden - first < APUS_ACT_BLOCK ? hidden - first : APUS_ACT_BLOCK;
         const size_t row_tiles = (n + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
         for (size_t i = 0; i < row_tiles; i++) {
-            apus_tile_product(&op->gate, 2 * tile + i, apus_acts_for(&op->gate, &op->in), tokens,
+            apus_tile_product(&op->gate, 2 * tile + i, apus_acts_for(&op->gate, &op->in), NULL, tokens,
                               gate + i * tokens * APUS_TILE_ROWS, rest);
-            apus_tile_product(&op->up, 2 * tile + i, apus_acts_for(&op->up, &op->in), tokens,
+            apus_tile_product(&op->up, 2 * tile + i, apus_acts_for(&op->up, &op->in), NULL, tokens,
                               up + i * tokens * APUS_TILE_ROWS, rest);
         }
         for (size_t t = 0; t < tokens; t++) {

@@ -19,7 +19,7 @@ static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
         const size_t bytes = apus_product_scratch_bytes(op->matmul.products[i].weights.cols);
         if (bytes > most) most = bytes;
     }
-    return 2 * max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
+    return max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
 }
 
 /// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
@@ -37,18 +37,15 @@ static void store(const apus_product *product, size_t row, const float *sums, si
 
 static void run(const apus_op *op, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
     const size_t tokens = apus_row_count(op->matmul.rows, step);
-    float *sums = scratch, *rest_sums = sums + tokens * APUS_TILE_ROWS;
-    void *rest = rest_sums + tokens * APUS_TILE_ROWS;
+    float *sums = scratch;
+    void *left = sums + tokens * APUS_TILE_ROWS;
     for (uint32_t tile = begin; tile < end; tile++) {
         uint32_t row_tile = tile;
         const apus_product *product = op->matmul.products;
         while (row_tile >= row_tiles(product)) row_tile -= row_tiles(product++);
         const apus_acts *in = &op->matmul.in;
-        apus_tile_product(&product->weights, row_tile, apus_acts_for(&product->weights, in), tokens, sums, rest);
-        if (product->fine && product->weights.quant->act_format == APUS_ACT_Q8) {
-            apus_tile_product(&product->weights, row_tile, in->q8_rest, tokens, rest_sums, rest);
-            for (size_t i = 0; i < tokens * APUS_TILE_ROWS; i++) sums[i] += rest_sums[i];
-        }
+        apus_tile_product(&product->weights, row_tile, apus_acts_for(&product->weights, in),
+                          product->fine ? in->q8_rest : NULL, tokens, sums, left);
         store(product, (size_t)row_tile * APUS_TILE_ROWS, sums, tokens);
     }
 }

@@ -1,7 +1,7 @@
 // The common form of integer weight types, between the file's blocks and packed tiles: unsigned codes and scales.
 //   value = scale * (code - offset) + minimum
-// Types with a codebook store 4-bit indices into 16 codes. How tiles are laid out: a tile is 16 rows; two regions
-// follow each other:
+// Types with a codebook store 4-bit indices into 16 codes. How tiles are laid out: a tile is 16 rows, in spans of 256
+// columns (fewer at the end), so that a product reads one stream; in a span two regions follow each other:
 //   planes: for each 32 columns, the low bits of the codes, then the bits above, each of
 //     four bits (4 vectors of 64 bytes; byte 4 r + i of vector v holds column 4 v + i of row r in its low half and
 //     column
@@ -72,6 +72,9 @@ static inline size_t apus_scale_record(apus_scale_form form) {
 enum { SUPER6_SCALE_LOW = 64, SUPER6_MIN_LOW = 128, SUPER6_SCALE_HIGH = 192, SUPER6_MIN_HIGH = 224 };
 enum { SIGNED6_LOW = 32, SIGNED6_HIGH = 96 };
 enum { HALVES6_LOW = 32, HALVES6_HIGH = 160 };
+
+/// Blocks of 32 columns in a span: those of a record of scales per 256.
+#define APUS_SPAN_BLOCKS 8
 
 static inline int apus_high_shift(int bits) { return bits < 4 ? 2 : 4; }
 

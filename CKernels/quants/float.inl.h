@@ -15,7 +15,9 @@ APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t cols, const float *a
     for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
 }
 
-static void V(product)(const uint8_t *tile, size_t cols, const void *acts, size_t tokens, float *out, void *scratch) {
+static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
+                       void *scratch) {
+    (void)rest; // the activations are whole
     (void)scratch;
     const float *a = acts;
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {

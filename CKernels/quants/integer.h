@@ -15,7 +15,16 @@
 #define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
 #define UNPACK_SCALES APUS_CONCAT(scales, APUS_SCALE)
 
-static size_t plane_bytes(size_t cols) { return cols / 32 * apus_plane_bytes(APUS_BITS); }
+/// Bytes of a tile that a block of 32 columns takes, its scales (or their share of a record) included.
+static size_t span_block_bytes(void) {
+    return apus_plane_bytes(APUS_BITS) + apus_scale_record(APUS_SCALE) * 32 / APUS_BLOCK;
+}
+
+/// Blocks of 32 columns in the span that starts at block `first`.
+static size_t span_blocks(size_t cols, size_t first) {
+    const size_t left = cols / 32 - first;
+    return left < APUS_SPAN_BLOCKS ? left : APUS_SPAN_BLOCKS;
+}
 
 static void decode_codes(apus_codes *codes, float *dst) {
 #ifdef APUS_CODEBOOK
@@ -34,30 +43,36 @@ static void decode(const void *src, float *dst, size_t n) {
 }
 
 static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols) {
-    uint8_t *scales = tile + plane_bytes(cols);
-    __builtin_memset(scales, 0, cols / APUS_BLOCK * apus_scale_record(APUS_SCALE));
-    if (n_rows < APUS_TILE_ROWS) __builtin_memset(tile, 0, plane_bytes(cols));
+    __builtin_memset(tile, 0, cols / 32 * span_block_bytes()); // scales are put together of bits
     apus_codes codes;
     for (size_t row = 0; row < n_rows; row++) {
-        for (size_t block = 0; block < cols / APUS_BLOCK; block++, src += APUS_BLOCK_BYTES) {
-            explode(src, &codes);
-            apus_put_scales(scales, APUS_SCALE, block, row, &codes);
-            for (size_t i = 0; i < APUS_BLOCK / 32; i++)
-                apus_put_codes(tile + (block * (APUS_BLOCK / 32) + i) * apus_plane_bytes(APUS_BITS), APUS_BITS, row,
-                               codes.codes + 32 * i);
+        for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+            const size_t blocks = span_blocks(cols, first);
+            uint8_t *planes = tile + first * span_block_bytes();
+            uint8_t *scales = planes + blocks * apus_plane_bytes(APUS_BITS);
+            for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32, src += APUS_BLOCK_BYTES) {
+                explode(src, &codes);
+                apus_put_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, row, &codes);
+                for (size_t j = 0; j < APUS_BLOCK / 32; j++)
+                    apus_put_codes(planes + (i + j) * apus_plane_bytes(APUS_BITS), APUS_BITS, row,
+                                   codes.codes + 32 * j);
+            }
         }
     }
 }
 
 static void decode_lane(const uint8_t *tile, size_t lane, size_t cols, float *dst) {
-    const uint8_t *scales = tile + plane_bytes(cols);
     apus_codes codes;
-    for (size_t block = 0; block < cols / APUS_BLOCK; block++) {
-        apus_get_scales(scales, APUS_SCALE, block, lane, &codes);
-        for (size_t i = 0; i < APUS_BLOCK / 32; i++)
-            apus_get_codes(tile + (block * (APUS_BLOCK / 32) + i) * apus_plane_bytes(APUS_BITS), APUS_BITS, lane,
-                           codes.codes + 32 * i);
-        decode_codes(&codes, dst + block * APUS_BLOCK);
+    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+        const size_t blocks = span_blocks(cols, first);
+        const uint8_t *planes = tile + first * span_block_bytes();
+        const uint8_t *scales = planes + blocks * apus_plane_bytes(APUS_BITS);
+        for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32) {
+            apus_get_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, lane, &codes);
+            for (size_t j = 0; j < APUS_BLOCK / 32; j++)
+                apus_get_codes(planes + (i + j) * apus_plane_bytes(APUS_BITS), APUS_BITS, lane, codes.codes + 32 * j);
+            decode_codes(&codes, dst + (first + i) * 32);
+        }
     }
 }
 

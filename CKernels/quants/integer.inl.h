@@ -16,81 +16,91 @@ APUS_INLINE void V(unpack_codes)(const uint8_t *planes, u8x64 w[8]) {
 /// Ahead of the reads, so that the memory's latency is hidden: 4 KiB is what DESIGN.md measured best.
 enum { V(prefetch_bytes) = 4096 };
 
-APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0, int m,
-                           float *out) {
+/// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
+/// added at the end. The weights are read once for both.
+APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
+                           size_t t0, int m, int has_rest, float *out) {
     enum { plane = APUS_BITS * 64 };
-    const uint8_t *scales = tile + plane_bytes(cols);
     const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
-    f32x16 sum[APUS_TILE_TOKENS];
-    for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
-    for (size_t block = 0; block < cols / 32; block++) {
-        const uint8_t *planes = tile + block * plane;
-        for (int i = 0; i < plane; i += 64) __builtin_prefetch(planes + i + V(prefetch_bytes));
-        u8x64 w[8];
-        f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
-        V(unpack_codes)(planes, w);
-        V(UNPACK_SCALES)(scales, block, d, minimum);
-        V(add_block)(sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, APUS_FORM == APUS_SIGNED,
-                     acts + block * APUS_Q8_RECORD * width, width, t0);
+    f32x16 sum[APUS_DIRECT_TOKENS], rest_sum[APUS_DIRECT_TOKENS];
+    for (int t = 0; t < m; t++) sum[t] = rest_sum[t] = (f32x16){0};
+    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+        const size_t blocks = span_blocks(cols, first), block_bytes = span_block_bytes();
+        const uint8_t *planes = tile + first * block_bytes, *scales = planes + blocks * plane;
+        for (size_t i = 0; i < blocks; i++) {
+            const uint8_t *ahead = planes + i * block_bytes + V(prefetch_bytes);
+            for (size_t j = 0; j < block_bytes; j += 64) __builtin_prefetch(ahead + j);
+            u8x64 w[8];
+            f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+            V(unpack_codes)(planes + i * plane, w);
+            V(UNPACK_SCALES)(scales, i, d, minimum);
+            const size_t record = (first + i) * APUS_Q8_RECORD * width;
+            V(add_block)(sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, APUS_FORM == APUS_SIGNED,
+                         acts + record, width, t0);
+            if (has_rest)
+                V(add_block)(rest_sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, APUS_FORM == APUS_SIGNED,
+                             rest + record, width, t0);
+        }
     }
-    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
+    for (int t = 0; t < m; t++)
+        V(store)(out + (t0 + (size_t)t) * 16, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
 
 static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {
-    const uint8_t *scales = tile + plane_bytes(cols);
-    for (size_t block = 0; block < cols / 32; block++) {
-        u8x64 w[8];
-        f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
-        V(unpack_codes)(tile + block * apus_plane_bytes(APUS_BITS), w);
-        V(UNPACK_SCALES)(scales, block, d, minimum);
-        V(put_values)(values + block * 512, w);
-        for (size_t g = 0; g < APUS_GROUPS; g++) {
-            const size_t at = (block * APUS_GROUPS + g) * 16;
-            V(store)(all_scales + at, d[g]);
-            if (APUS_HAS_MIN) V(store)(minima + at, minimum[g]);
+    enum { plane = APUS_BITS * 64 };
+    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+        const size_t blocks = span_blocks(cols, first);
+        const uint8_t *planes = tile + first * span_block_bytes(), *scales = planes + blocks * plane;
+        for (size_t i = 0; i < blocks; i++) {
+            u8x64 w[8];
+            f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+            V(unpack_codes)(planes + i * plane, w);
+            V(UNPACK_SCALES)(scales, i, d, minimum);
+            V(put_values)(values + (first + i) * 512, w);
+            for (size_t g = 0; g < APUS_GROUPS; g++) {
+                const size_t at = ((first + i) * APUS_GROUPS + g) * 16;
+                V(store)(all_scales + at, d[g]);
+                if (APUS_HAS_MIN) V(store)(minima + at, minimum[g]);
+            }
         }
     }
 }
 
-static void V(product)(const uint8_t *tile, size_t cols, const void *acts, size_t tokens, float *out, void *scratch) {
+static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
+                       void *scratch) {
     if (tokens > APUS_DIRECT_TOKENS) {
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
-        const apus_unpacked unpacked = {values, scales, minima,
-                                        APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0)};
-        apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
+        const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
+        const apus_unpacked unpacked = {values, scales, minima, offset};
+        apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, false, out);
+        if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, true, out);
         return;
     }
+    // As many as the registers hold; each number is compiled by itself.
+    enum { limit = V(product_tokens) };
     for (size_t t = 0; t < tokens;) {
         const size_t left = tokens - t;
-        const int m = (int)(left < V(product_tokens) ? left : V(product_tokens));
-        switch (m) {
-        case 1:
-            V(direct)(tile, cols, acts, tokens, t, 1, out);
-            break;
-        case 2:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 2 ? 2 : 1, out);
-            break;
-        case 3:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 3 ? 3 : 1, out);
-            break;
-        case 4:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 4 ? 4 : 1, out);
-            break;
-        case 5:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 5 ? 5 : 1, out);
-            break;
-        case 6:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 6 ? 6 : 1, out);
-            break;
-        case 7:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 7 ? 7 : 1, out);
-            break;
-        default:
-            V(direct)(tile, cols, acts, tokens, t, V(product_tokens) >= 8 ? 8 : 1, out);
-            break;
+#define APUS_CASE(n, has_rest)                                                                                         \
+    if (left >= n && n <= limit) {                                                                                     \
+        V(direct)(tile, cols, acts, rest, tokens, t, n, has_rest, out);                                                \
+        t += n;                                                                                                        \
+        continue;                                                                                                      \
+    }
+        if (rest != NULL) {
+            APUS_CASE(4, 1)
+            APUS_CASE(2, 1)
+            APUS_CASE(1, 1)
         }
-        t += (size_t)m;
+        APUS_CASE(8, 0)
+        APUS_CASE(7, 0)
+        APUS_CASE(6, 0)
+        APUS_CASE(5, 0)
+        APUS_CASE(4, 0)
+        APUS_CASE(3, 0)
+        APUS_CASE(2, 0)
+        APUS_CASE(1, 0)
+#undef APUS_CASE
     }
 }

@@ -5,9 +5,10 @@
 #include "core/op.h"
 #include "isa/isa.h"
 
-/// One tile of 16 rows times all tokens: out[t * 16 + r]. `scratch` as long as apus_product_scratch_bytes() says.
-typedef void (*apus_product_fn)(const uint8_t *tile, size_t cols, const void *acts, size_t tokens, float *out,
-                                void *scratch);
+/// One tile of 16 rows times all tokens: out[t * 16 + r]. `rest` is a second plane of activations, whose product is
+/// added, or NULL. `scratch` is as long as apus_product_scratch_bytes() says.
+typedef void (*apus_product_fn)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
+                                float *out, void *scratch);
 
 struct apus_quant {
     const char *name;
@@ -37,7 +38,9 @@ typedef struct apus_unpacked {
     int32_t offset;        ///< to take off every value
 } apus_unpacked;
 
-typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out);
+/// Sets `out`, or adds to it.
+typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                                 float *out);
 
 /// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
 /// 16; signed bytes with one scale.

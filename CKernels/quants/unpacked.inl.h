@@ -3,7 +3,7 @@
 
 /// m tokens from t0 on, in a tile of activations `width` tokens wide. The last four arguments are constants.
 APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
-                                float *out, int m, int groups, int has_min, int is_signed) {
+                                bool add, float *out, int m, int groups, int has_min, int is_signed) {
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t block = 0; block < cols / 32; block++) {
@@ -16,11 +16,14 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
         V(add_values)(sum, m, tile->values + block * 512, d, minimum, tile->offset, groups, has_min, is_signed,
                       acts + block * APUS_Q8_RECORD * width, width, t0);
     }
-    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
+    for (int t = 0; t < m; t++) {
+        float *to = out + (t0 + (size_t)t) * 16;
+        V(store)(to, add ? V(load)(to) + sum[t] : sum[t]);
+    }
 }
 
-APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens, float *out,
-                               int groups, int has_min, int is_signed) {
+APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens, bool add,
+                               float *out, int groups, int has_min, int is_signed) {
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
@@ -28,7 +31,7 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
             const size_t rest = width - t;
             const int m = (int)(rest < V(product_tokens) ? rest : V(product_tokens));
 #define APUS_CASE(n)                                                                                                   \
-    V(tile_tokens)(tile, cols, acts, width, t, out, n <= V(product_tokens) ? n : 1, groups, has_min, is_signed)
+    V(tile_tokens)(tile, cols, acts, width, t, add, out, n <= V(product_tokens) ? n : 1, groups, has_min, is_signed)
             switch (m) {
             case 1:
                 APUS_CASE(1);
@@ -75,22 +78,27 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
     }
 }
 
-static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, out, 1, 0, 0);
+static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                     float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 0);
 }
 
-static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, out, 1, 1, 0);
+static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                     float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 1, 0);
 }
 
-static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, out, 2, 0, 0);
+static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                     float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 0, 0);
 }
 
-static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, out, 2, 1, 0);
+static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                     float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 1, 0);
 }
 
-static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, out, 1, 0, 1);
+static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
+                     float *out) {
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 1);
 }
