@@ -7,9 +7,17 @@
 /// Runs tiles [begin, end) of an op. `scratch` is the thread's own, 64-byte aligned.
 typedef void (*apus_op_run)(const apus_op *op, const apus_step *step, uint32_t begin, uint32_t end, void *scratch);
 
+/// Weights in memory.
+typedef struct apus_range {
+    const uint8_t *at;
+    size_t bytes;
+} apus_range;
+
 typedef struct apus_op_traits {
     uint32_t (*tiles)(const apus_op *op, const apus_step *step);   ///< independent pieces in a step
     size_t (*scratch_bytes)(const apus_op *op, size_t max_tokens); ///< NULL: none
+    /// The weights that tiles [begin, end) read, from the first on: threads that wait fetch them. NULL: none.
+    void (*weights)(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]);
     apus_op_run run[APUS_ISA_COUNT];
 } apus_op_traits;
 

@@ -40,10 +40,11 @@ static void wake_all(int32_t *word) { (void)word; }
 // gets its processor back), then sleep.
 enum { SPINS = 4000, YIELDS = 200 };
 
-/// Returns once *word differs from `value`. `sleepers` counts who has to be woken.
-static void wait_change(int32_t *word, int32_t value, int32_t *sleepers) {
+/// Returns once *word differs from `value`. `sleepers` counts who has to be woken; `idle` as at apus_barrier_wait.
+static void wait_change(int32_t *word, int32_t value, int32_t *sleepers, bool (*idle)(void *), void *context) {
     for (int i = 0; i < SPINS; i++) {
         if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value) return;
+        if (idle != NULL && idle(context)) continue;
         pause_cpu();
     }
     for (int i = 0; i < YIELDS; i++) {
@@ -60,14 +61,15 @@ static void change(int32_t *word, int32_t *sleepers) {
     if (__atomic_load_n(sleepers, __ATOMIC_SEQ_CST) > 0) wake_all(word);
 }
 
-void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), void *context) {
+void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), bool (*idle)(void *),
+                       void *context) {
     const int32_t generation = __atomic_load_n(&barrier->generation, __ATOMIC_ACQUIRE);
     if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == n_threads) {
         if (last != NULL) last(context);
         __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
         change(&barrier->generation, &barrier->sleepers);
     } else {
-        wait_change(&barrier->generation, generation, &barrier->sleepers);
+        wait_change(&barrier->generation, generation, &barrier->sleepers, idle, context);
     }
 }
 
@@ -115,7 +117,7 @@ static void *worker(void *argument) {
     const int thread = (int)(intptr_t)argument;
     int32_t seen = team.first_job[thread];
     for (;;) {
-        wait_change(&team.job, seen, &team.job_sleepers);
+        wait_change(&team.job, seen, &team.job_sleepers, NULL, NULL);
         seen = __atomic_load_n(&team.job, __ATOMIC_ACQUIRE);
         // A thread that a smaller team leaves out still answers, so that no job starts before all have seen the last.
         if (thread < team.n_threads) team.fn(thread, team.n_threads, team.context);
@@ -150,7 +152,7 @@ void apus_team_run(int n_threads, apus_team_fn fn, void *context) {
         for (;;) {
             const int32_t finished = __atomic_load_n(&team.finished, __ATOMIC_ACQUIRE);
             if (finished == team.started) break;
-            wait_change(&team.finished, finished, &team.finished_sleepers);
+            wait_change(&team.finished, finished, &team.finished_sleepers, NULL, NULL);
         }
     }
     pthread_mutex_unlock(&team_lock);

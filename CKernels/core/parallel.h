@@ -11,7 +11,8 @@ typedef struct apus_barrier {
     _Alignas(64) int32_t sleepers;
 } apus_barrier;
 
-/// Waits until all threads have arrived. `last` (or NULL) is run by the last one, before any goes on.
-void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), void *context);
+/// Waits until all threads have arrived. `last` (or NULL) is run by the last one, before any goes on. `idle` (or NULL)
+/// is called by the others, over and over while it returns true and they would spin.
+void apus_barrier_wait(apus_barrier *barrier, int n_threads, void (*last)(void *), bool (*idle)(void *), void *context);
 
 #endif

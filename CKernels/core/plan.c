@@ -1,8 +1,10 @@
-// Runs a plan: every thread walks the list of ops, claims tiles of each by an atomic counter, and meets the others at a
-// barrier before the next one.
+// Runs a plan: every thread walks the list of ops, claims tiles of each, and meets the others at a barrier before the
+// next one. While it waits there, it fetches the weights that it will read next: memory is what decoding waits for.
 #include "core/op.h"
 #include "core/parallel.h"
 #include "isa/isa.h"
+
+#include <string.h>
 
 #define APUS_OP(name) extern const apus_op_traits apus_##name##_traits;
 #include "apus_ops.h"
@@ -33,31 +35,75 @@ typedef struct run {
     int32_t cancelled;
 } run;
 
+typedef struct thread_state {
+    run *run;
+    apus_range ahead[2]; ///< what is left to fetch
+} thread_state;
+
 /// Run by the last thread at a barrier: nobody claims tiles at that moment.
 static void between_ops(void *context) {
-    run *r = context;
+    run *r = ((thread_state *)context)->run;
     __atomic_store_n(&r->next_tile, 0, __ATOMIC_RELAXED);
     if (r->step->cancel != NULL && apus_flag_load(r->step->cancel) != 0)
         __atomic_store_n(&r->cancelled, 1, __ATOMIC_RELAXED);
+}
+
+/// Fetches a little of what lies ahead into the second cache level; false if that was all.
+static bool fetch_ahead(void *context) {
+    thread_state *state = context;
+    apus_range *range = state->ahead[0].bytes > 0 ? &state->ahead[0] : &state->ahead[1];
+    if (range->bytes == 0) return false;
+    const size_t some = range->bytes < 256 ? range->bytes : 256;
+    for (size_t i = 0; i < some; i += 64) __builtin_prefetch(range->at + i, 0, 2);
+    range->at += some;
+    range->bytes -= some;
+    return true;
+}
+
+/// A thread's first tiles need no counter; they are half of its fair share, or one.
+static uint32_t first_claim(uint32_t tiles, int n_threads) {
+    const uint32_t half = tiles / (2 * (uint32_t)n_threads);
+    return half > 1 ? half : 1;
+}
+
+/// How much of its next weights a thread fetches: what stays in a second cache level of 512 KB until it is read.
+enum { AHEAD_BYTES = 256 << 10 };
+
+/// Looks for the next op that reads weights, from op i on.
+static void look_ahead(thread_state *state, uint32_t i, int thread, int n_threads) {
+    const apus_plan *plan = state->run->plan;
+    memset(state->ahead, 0, sizeof state->ahead);
+    while (i < plan->n_ops && traits[plan->ops[i].kind]->weights == NULL) i++;
+    if (i == plan->n_ops) return;
+    const apus_op_traits *t = traits[plan->ops[i].kind];
+    const uint32_t tiles = t->tiles(&plan->ops[i], state->run->step), claim = first_claim(tiles, n_threads);
+    const uint32_t begin = (uint32_t)thread * claim;
+    if (begin >= tiles) return;
+    t->weights(&plan->ops[i], begin, begin + claim, state->ahead);
+    for (size_t k = 0, left = AHEAD_BYTES; k < 2; left -= state->ahead[k++].bytes)
+        if (state->ahead[k].bytes > left) state->ahead[k].bytes = left;
 }
 
 static void run_thread(int thread, int n_threads, void *context) {
     run *r = context;
     const apus_plan *plan = r->plan;
     uint8_t *scratch = (uint8_t *)plan->scratch + (size_t)thread * plan->scratch_bytes;
+    thread_state state = {.run = r};
     for (uint32_t i = 0; i < plan->n_ops; i++) {
         const apus_op *op = &plan->ops[i];
         const apus_op_traits *t = traits[op->kind];
         const uint32_t tiles = t->tiles(op, r->step);
-        // Several tiles a claim keep the counter's cache line quiet; a quarter of a fair share evens out a slow thread.
-        const uint32_t share = tiles / ((uint32_t)n_threads * 4), claim = share > 1 ? share : 1;
-        for (;;) {
-            const uint32_t begin = __atomic_fetch_add(&r->next_tile, claim, __ATOMIC_RELAXED);
-            if (begin >= tiles) break;
-            const uint32_t end = tiles - begin < claim ? tiles : begin + claim;
-            t->run[r->isa](op, r->step, begin, end, scratch);
+        uint32_t claim = first_claim(tiles, n_threads), begin = (uint32_t)thread * claim;
+        const uint32_t rest = (uint32_t)n_threads * claim;
+        while (begin < tiles) {
+            t->run[r->isa](op, r->step, begin, tiles - begin < claim ? tiles : begin + claim, scratch);
+            // Claims get smaller: the last ones even out what a slow thread lags behind.
+            const uint32_t claimed = rest + __atomic_load_n(&r->next_tile, __ATOMIC_RELAXED);
+            claim = claimed < tiles ? first_claim(tiles - claimed, n_threads) : 1;
+            begin = rest + __atomic_fetch_add(&r->next_tile, claim, __ATOMIC_RELAXED);
         }
-        apus_barrier_wait(&r->barrier, n_threads, between_ops, r);
+        if (t->weights != NULL || i == 0) look_ahead(&state, i + 1, thread, n_threads);
+        apus_barrier_wait(&r->barrier, n_threads, between_ops, fetch_ahead, &state);
         if (__atomic_load_n(&r->cancelled, __ATOMIC_RELAXED) != 0) return;
     }
 }

@@ -14,10 +14,16 @@ static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
     return 4 * max_tokens * APUS_TILE_ROWS * sizeof(float) + apus_product_scratch_bytes(op->glu.gate.cols);
 }
 
+static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]) {
+    ranges[0] = apus_tile_range(&op->glu.gate, 2 * begin, 2 * end);
+    ranges[1] = apus_tile_range(&op->glu.up, 2 * begin, 2 * end);
+}
+
 #define APUS_BODY "ops/glu.c"
 #include "isa/foreach_isa.h"
 
-const apus_op_traits apus_glu_traits = {.tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_VARIANTS(run)};
+const apus_op_traits apus_glu_traits = {
+    .tiles = tiles, .scratch_bytes = scratch_bytes, .weights = weights, .run = APUS_VARIANTS(run)};
 #else
 #include "ops/acts.inl.h"
 

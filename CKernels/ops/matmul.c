@@ -22,6 +22,18 @@ static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
     return max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
 }
 
+static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]) {
+    const apus_product *product = op->matmul.products, *last = product + op->matmul.n_products - 1;
+    for (; product < last && begin >= row_tiles(product); product++) {
+        begin -= row_tiles(product);
+        end -= row_tiles(product);
+    }
+    ranges[0] = apus_tile_range(&product->weights, begin, end);
+    ranges[1] = product < last && end > row_tiles(product)
+                    ? apus_tile_range(&product[1].weights, 0, end - row_tiles(product))
+                    : (apus_range){0};
+}
+
 /// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
 static void store(const apus_product *product, size_t row, const float *sums, size_t tokens) {
     const size_t left = product->weights.rows - row, n = left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS;
@@ -52,4 +64,4 @@ static void run(const apus_op *op, const apus_step *step, uint32_t begin, uint32
 
 // The product inside is what has variants.
 const apus_op_traits apus_matmul_traits = {
-    .tiles = tiles, .scratch_bytes = scratch_bytes, .run = APUS_ONE_VARIANT(run)};
+    .tiles = tiles, .scratch_bytes = scratch_bytes, .weights = weights, .run = APUS_ONE_VARIANT(run)};

@@ -4,6 +4,14 @@
 
 #include "quants/quant.h"
 
+/// Tiles [begin, end) of a matrix, as far as it has them.
+static inline apus_range apus_tile_range(const apus_weights *weights, size_t begin, size_t end) {
+    const size_t tiles = (weights->rows + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
+    const size_t bytes = apus_quant_tile_bytes(weights->quant, weights->cols);
+    if (begin >= tiles) return (apus_range){0};
+    return (apus_range){weights->tiles + begin * bytes, ((end < tiles ? end : tiles) - begin) * bytes};
+}
+
 static inline void apus_tile_product(const apus_weights *weights, size_t tile, const void *acts, const void *rest,
                                      size_t tokens, float *sums, void *scratch) {
     const apus_quant *quant = weights->quant;

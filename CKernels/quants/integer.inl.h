@@ -42,8 +42,7 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
                              rest + record, width, t0);
         }
     }
-    for (int t = 0; t < m; t++)
-        V(store)(out + (t0 + (size_t)t) * 16, has_rest ? sum[t] + rest_sum[t] : sum[t]);
+    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
 
 static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {

@@ -78,27 +78,24 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
     }
 }
 
-static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                     float *out) {
+static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
     V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 0);
 }
 
-static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                     float *out) {
+static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
     V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 1, 0);
 }
 
-static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                     float *out) {
+static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
     V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 0, 0);
 }
 
 static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                     float *out) {
+                           float *out) {
     V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 1, 0);
 }
 
 static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                     float *out) {
+                            float *out) {
     V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 1);
 }
