@@ -74,9 +74,11 @@ APUS_INLINE int32_t V(reduce_max_int)(i32x16 x) { return __builtin_reduce_max(x)
 
 /// The largest lane of x without NaN, whatever the order.
 APUS_INLINE float V(reduce_max)(f32x16 x) {
-    float largest = x[0];
-    for (int i = 1; i < 16; i++) largest = x[i] > largest ? x[i] : largest;
-    return largest;
+    x = V(max)(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    x = V(max)(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    x = V(max)(x, __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    x = V(max)(x, __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+    return x[0];
 }
 
 /// 2^x; relative error below 2e-7; 0 below 2^-126; infinite above 2^128. A Chebyshev fit of degree 6 on [-1/2, 1/2].

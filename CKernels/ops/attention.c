@@ -69,20 +69,46 @@ const apus_op_traits apus_attention_traits = {
 #else
 #include "ops/attention.inl.h"
 
-/// Folds one page into the results of n queries (a constant). k: (4, k_dim, 16), v: (64, v_stride).
-APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start,
-                              query *queries, int n) {
-    float scores[V(attention_queries)][APUS_PAGE];
-    for (size_t group = 0; group < 4; group++) {
-        f32x16 sums[V(attention_queries)];
-        for (int i = 0; i < n; i++) sums[i] = (f32x16){0};
+/// A page's keys and values of one head, and those of the page after it.
+typedef struct V(page) {
+    const uint16_t *k; ///< (4, k_dim, 16)
+    const uint16_t *v; ///< (64, v_stride)
+    const uint8_t *next_k, *next_v;
+    uint32_t start; ///< position of the first
+} V(page);
+
+/// The scores of n queries (a constant). Meanwhile the next page's keys come into the second cache level, a line with
+/// each step; its values do so while this page's are added up.
+APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const query *queries, int n,
+                               float scores[][APUS_PAGE]) {
+    enum { groups = V(attention_groups) };
+    const uint8_t *ahead = page->next_k;
+    for (size_t group = 0; group < 4; group += groups) {
+        f32x16 sums[V(attention_queries)][groups];
+        for (int i = 0; i < n; i++)
+            for (int g = 0; g < groups; g++) sums[i][g] = (f32x16){0};
         for (size_t d = 0; d < kv->k_dim; d++) {
-            const f32x16 key = V(load_f16)(k + (group * kv->k_dim + d) * 16);
+            __builtin_prefetch(ahead + (group * kv->k_dim / groups + d) * 32 * groups, 0, 2);
+            f32x16 keys[groups];
+            for (int g = 0; g < groups; g++)
+                keys[g] = V(load_f16)(page->k + ((group + (size_t)g) * kv->k_dim + d) * 16);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < n; i++) sums[i] = V(fma)(key, V(splat)(queries[i].q[d]), sums[i]);
+            for (int i = 0; i < n; i++) {
+                const f32x16 q = V(splat)(queries[i].q[d]);
+                for (int g = 0; g < groups; g++) sums[i][g] = V(fma)(keys[g], q, sums[i][g]);
+            }
         }
-        for (int i = 0; i < n; i++) V(store)(&scores[i][group * 16], sums[i]);
+        for (int i = 0; i < n; i++)
+            for (int g = 0; g < groups; g++) V(store)(&scores[i][(group + (size_t)g) * 16], sums[i][g]);
     }
+}
+
+/// Folds one page into the results of n queries (a constant).
+APUS_INLINE void V(fold_page)(const apus_kv *kv, const V(page) * page, query *queries, int n) {
+    const uint16_t *v = page->v;
+    const uint32_t page_start = page->start;
+    float scores[V(attention_queries)][APUS_PAGE];
+    V(score_page)(kv, page, queries, n, scores);
 
     uint32_t begin[V(attention_queries)], end[V(attention_queries)]; // of the page's positions that the query sees
     bool whole = true;
@@ -122,6 +148,7 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16
                 sums[i][1] = V(load)(values + 16) * V(splat)(corrections[i]);
             }
             for (size_t j = 0; j < APUS_PAGE; j++) {
+                __builtin_prefetch(page->next_v + (c / 32 * APUS_PAGE + j) * 64, 0, 2);
                 const f32x16 a = V(load_f16)(v + j * kv->v_stride + c), b = V(load_f16)(v + j * kv->v_stride + c + 16);
 #pragma clang loop unroll(full)
                 for (int i = 0; i < n; i++) {
@@ -158,27 +185,26 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const uint16_t *k, const uint16
     }
 }
 
-static void V(fold)(const apus_kv *kv, const uint16_t *k, const uint16_t *v, uint32_t page_start, query *queries,
-                    int n) {
+static void V(fold)(const apus_kv *kv, const V(page) * page, query *queries, int n) {
     // A group of queries whose ranges all reach the page; the others are left out by the caller.
     switch (n) {
     case 1:
-        V(fold_page)(kv, k, v, page_start, queries, 1);
+        V(fold_page)(kv, page, queries, 1);
         break;
     case 2:
-        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 2 ? 2 : 1);
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 2 ? 2 : 1);
         break;
     case 3:
-        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 3 ? 3 : 1);
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 3 ? 3 : 1);
         break;
     case 4:
-        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 4 ? 4 : 1);
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 4 ? 4 : 1);
         break;
     case 5:
-        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 5 ? 5 : 1);
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 5 ? 5 : 1);
         break;
     default:
-        V(fold_page)(kv, k, v, page_start, queries, V(attention_queries) >= 6 ? 6 : 1);
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 6 ? 6 : 1);
         break;
     }
 }
@@ -199,10 +225,16 @@ static void V(fold_piece)(const apus_attention *a, const apus_segment *segment, 
     const uint32_t piece_last = piece_start + APUS_SPLIT - 1, last_seen = queries[n_queries - 1].last;
     const uint32_t last = last_seen < piece_last ? last_seen : piece_last;
     for (uint32_t page = first / APUS_PAGE; page <= last / APUS_PAGE && first <= last; page++) {
-        const uint32_t start = page * APUS_PAGE;
+        const uint32_t start = page * APUS_PAGE, next = page < last_seen / APUS_PAGE ? page + 1 : page;
         const size_t at = (size_t)segment->pages[page] * kv->page_stride;
-        const uint16_t *k = kv->k + at + kv_head * APUS_PAGE * kv->k_dim;
-        const uint16_t *v = kv->v + at + kv_head * APUS_PAGE * kv->v_stride;
+        const size_t next_at = (size_t)segment->pages[next] * kv->page_stride;
+        const V(page) this = {
+            .k = kv->k + at + kv_head * APUS_PAGE * kv->k_dim,
+            .v = kv->v + at + kv_head * APUS_PAGE * kv->v_stride,
+            .next_k = (const uint8_t *)(kv->k + next_at + kv_head * APUS_PAGE * kv->k_dim),
+            .next_v = (const uint8_t *)(kv->v + next_at + kv_head * APUS_PAGE * kv->v_stride),
+            .start = start,
+        };
         for (size_t i = 0; i < n_queries;) {
             // Skip those that see nothing of the page; take the next ones that do.
             if (queries[i].last < start || queries[i].first >= start + APUS_PAGE) {
@@ -213,7 +245,7 @@ static void V(fold_piece)(const apus_attention *a, const apus_segment *segment, 
             while (n < V(attention_queries) && i + (size_t)n < n_queries && queries[i + (size_t)n].last >= start &&
                    queries[i + (size_t)n].first < start + APUS_PAGE)
                 n++;
-            V(fold)(kv, k, v, start, queries + i, n);
+            V(fold)(kv, &this, queries + i, n);
             i += (size_t)n;
         }
     }

@@ -34,16 +34,24 @@ static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range 
                     : (apus_range){0};
 }
 
+static inline void store_row(float *restrict to, const float *restrict from, const float *restrict bias,
+                             bool accumulate, size_t n) {
+    for (size_t r = 0; r < n; r++) {
+        const float value = bias != NULL ? from[r] + bias[r] : from[r];
+        to[r] = accumulate ? to[r] + value : value;
+    }
+}
+
 /// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
 static void store(const apus_product *product, size_t row, const float *sums, size_t tokens) {
-    const size_t left = product->weights.rows - row, n = left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS;
-    for (size_t t = 0; t < tokens; t++) {
-        const float *from = sums + t * APUS_TILE_ROWS;
-        float *to = product->out + t * product->ld + row;
-        for (size_t r = 0; r < n; r++) {
-            const float value = product->bias != NULL ? from[r] + product->bias[row + r] : from[r];
-            to[r] = product->accumulate ? to[r] + value : value;
-        }
+    const size_t left = product->weights.rows - row;
+    const float *bias = product->bias != NULL ? product->bias + row : NULL;
+    float *to = product->out + row;
+    for (size_t t = 0; t < tokens; t++, to += product->ld, sums += APUS_TILE_ROWS) {
+        if (left >= APUS_TILE_ROWS) // a constant, so that it becomes vectors
+            store_row(to, sums, bias, product->accumulate, APUS_TILE_ROWS);
+        else
+            store_row(to, sums, bias, product->accumulate, left);
     }
 }
 
