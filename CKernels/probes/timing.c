@@ -22,7 +22,7 @@ typedef struct timed {
 
 static void run_timed(int thread, int n_threads, void *context) {
     timed *t = context;
-    apus_barrier_wait(&t->barrier, n_threads, NULL, NULL);
+    apus_barrier_wait(&t->barrier, n_threads, NULL, NULL, NULL);
     const double start = apus_probe_now();
     if (t->fn != NULL) t->fn(thread, n_threads, t->context);
     t->end[thread] = apus_probe_now();
@@ -56,7 +56,7 @@ enum { SAMPLES = 20, ROUNDS = 500 };
 
 static void meet(int thread, int n_threads, void *context) {
     (void)thread;
-    for (int i = 0; i < ROUNDS; i++) apus_barrier_wait(context, n_threads, NULL, NULL);
+    for (int i = 0; i < ROUNDS; i++) apus_barrier_wait(context, n_threads, NULL, NULL, NULL);
 }
 
 double apus_probe_barrier(int threads) {
