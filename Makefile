@@ -28,7 +28,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run build test models setup fuzz format lint kernels bench clean distclean missing
+.PHONY: help run build test models setup fuzz format lint kernels bench compare clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,14 +65,18 @@ kernels: .cache/system-test ## build the kernels alone with CMake, for this mach
 	$(tools)/kernels.sh host
 	$(tools)/kernels.sh aarch64
 
-bench: .cache/build .cache/venv ## compare with llama.cpp: make bench LLAMA_BENCH=path/of/llama-bench
+bench: .cache/build ## measure the default model with apus bench (BENCH='-p 512 -n 128')
 	@$(tools)/fetch_model.sh smollm2
-	.venv/bin/python Benchmarks/compare.py --llama-bench "$(LLAMA_BENCH)" --model smollm2
+	$(APUS) bench -m smollm2 $(BENCH)
+
+compare: .cache/build .cache/venv ## measure beside other engines, which are built or installed here (COMPARE='--help')
+	@$(tools)/fetch_model.sh smollm2
+	.venv/bin/python Benchmarks/compare $(COMPARE)
 
 clean: ## remove what builds made
 	rm -rf .build build .cache/build .cache/kernels
 
-distclean: clean ## also remove the virtual environment, the stamps and the fetched models in models/
+distclean: clean ## also remove the virtual environment, other engines, the stamps and the fetched models
 	rm -rf .venv .cache models
 
 .cache/build: $(sources) | .cache/system-build

@@ -1,6 +1,5 @@
 """Runs the apus command for the benchmark scripts: what was printed, how long it took, how much memory it had."""
 
-import json
 import os
 import subprocess
 import tempfile
@@ -31,13 +30,20 @@ class Run:
     peak_bytes: int
 
 
-def run(command, text=None, seconds=600):
-    """Runs a command, with `text` on its standard input; killed (and so failed) after `seconds`."""
+def run(command, text=None, seconds=600, environment=None):
+    """Runs a command, with `text` on its standard input and `environment` added to this process's; killed (and so
+    failed) after `seconds`."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error, tempfile.TemporaryFile() as stdin:
         stdin.write((text or "").encode())
         stdin.seek(0)
         start = time.perf_counter()
-        process = subprocess.Popen([str(word) for word in command], stdin=stdin, stdout=output, stderr=error)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=stdin,
+            stdout=output,
+            stderr=error,
+            env={**os.environ, **(environment or {})},
+        )
         guard = threading.Timer(seconds, process.kill)
         guard.start()
         # (The caller's own memory at the start counts too, so the scripts that measure do not import numpy.)
@@ -63,23 +69,3 @@ def checked(command, text=None):
     if done.status != 0:
         raise SystemExit(f"{' '.join(str(word) for word in command)}\nended with {done.status}: {done.error.strip()}")
     return done
-
-
-@dataclass
-class Generation:
-    """What one `apus run` measured of itself."""
-
-    prompt_tokens: int
-    prefill_rate: float
-    decode_rate: float
-
-
-def generate(binary, model, prompt, tokens, threads):
-    """Generates greedily, past any end of text; rates are in tokens per second."""
-    command = [binary, "run", "-m", model, "-f", "/dev/stdin", "-n", tokens, "-t", threads, "--temp", 0]
-    timings = json.loads(checked([*command, "--raw", "--ignore-eos", "--json"], prompt).output)["timings"]
-    return Generation(timings["prompt_tokens"], timings["prompt_per_second"], timings["generated_per_second"])
-
-
-def count_tokens(binary, model, text):
-    return len(json.loads(checked([binary, "tokenize", "-m", model, "-f", "/dev/stdin"], text).output))

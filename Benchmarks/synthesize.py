@@ -45,6 +45,7 @@ SHAPES = {
     "smollm2-135m": Shape(576, 1536, 30, 9, 3, 49152, tied=True, theta=100000.0),
     "tinyllama-1.1b": Shape(2048, 5632, 22, 32, 4, 32000, tied=False),
     "llama-3.2-1b": Shape(2048, 8192, 16, 32, 8, 128256, tied=True, theta=500000.0, llama3=True),
+    "llama-2-7b": Shape(4096, 11008, 32, 32, 32, 32000, tied=False, context=4096),
     "mistral-7b": Shape(4096, 14336, 32, 32, 8, 32000, tied=False),
 }
 
