@@ -92,9 +92,12 @@ def version(words):
     return (done.output.strip() or done.error.strip()).split("\n")[0][:120] if done.status == 0 else ""
 
 
-def llama_version(path, package):
-    """What llama-bench calls itself; the package where we built it."""
-    return package or version([path, "--version"]) or f"as built at {path}"
+def name_builds(data):
+    """Names the engines that do not tell their version by what their rows say of the build."""
+    for engine in data["engines"]:
+        rows = [row for run in data["runs"] if run["engine"] == engine["name"] for row in run.get("rows", [])]
+        if not engine["version"] and rows and "build_commit" in rows[0]:
+            engine["version"] = f"build {rows[0]['build_number']} ({rows[0]['build_commit']})"
 
 
 class Line:
@@ -116,6 +119,8 @@ class Line:
                 continue
             self.engines.append(engine)
             self.descriptions.append({**engine.description(), "version": called})
+            if name != "openvino-genai":
+                self.descriptions[-1]["sha256"] = models.sha256(engine.path, OUTPUT / "sha256.json")
 
     def apus(self, name):
         engine = Apus(name, self.arguments.apus)
@@ -127,14 +132,14 @@ class Line:
         if avx2 == "build":
             avx2 = peers.llama_cpp(peers.AVX2, "avx2") / "llama-bench"
         if path:
-            return LlamaCpp(name, path, avx2), llama_version(path, "")
+            return LlamaCpp(name, path, avx2), version([path, "--version"])
         return LlamaCpp(name, peers.llama_cpp() / "llama-bench", avx2), f"of {peers.LLAMA_PACKAGE}"
 
     def ik(self, name):
         path = self.arguments.ik_llama_bench
         if not path:
             raise peers.PeerError("no registry package has it; give a build's llama-bench with --ik-llama-bench")
-        return IkLlamaCpp(name, path), llama_version(path, "")
+        return IkLlamaCpp(name, path), version([path, "--version"])
 
     def openvino(self, name):
         python = self.arguments.openvino or peers.openvino()
@@ -193,6 +198,7 @@ def compare(arguments):
         data["models"].append({**model.description(), "bytes": size, "sha256": digest})
         warm(model.path)
         runner.measure(model, arguments.probes, arguments.rounds)
+        name_builds(data)
         write(data, arguments)
     return data
 

@@ -28,6 +28,15 @@ class Family:
     source: str = ""
     source_type: str = ""
 
+    def origin(self, kind):
+        """How a file of it is made."""
+        if kind == self.source_type:
+            return f"fetched (make models: {self.source})"
+        if self.source:
+            return f"float32 copy of {self.source_type.upper()} (f32_copy.py), llama-quantize {kind.upper()}"
+        drawn = f"random weights (synthesize.py {self.name} F16)"
+        return drawn if kind == "f16" else f"{drawn}, llama-quantize {kind.upper()}"
+
 
 FAMILIES = {
     family.name: family
@@ -50,13 +59,12 @@ class Model:
     title: str
     small: bool
     type: str
-
-    @property
-    def quantized(self):
-        return self.type not in ("F16", "BF16", "F32")
+    origin: str = "a file that was given"
 
     def description(self):
-        return {"name": self.name, "title": self.title, "type": self.type, "small": self.small, "file": self.path.name}
+        """What the report says of it."""
+        words = {"name": self.name, "title": self.title, "type": self.type, "small": self.small}
+        return {**words, "file": self.path.name, "origin": self.origin}
 
 
 class Maker:
@@ -80,7 +88,9 @@ class Maker:
             raise SystemExit(f"error: model '{name}': wanted a .gguf file, or FAMILY:TYPE of {', '.join(FAMILIES)}")
         family = FAMILIES[family]
         title = f"{family.title} {kind.upper()}"
-        return Model(f"{family.name}-{kind}", self.path(family, kind), title, family.small, kind.upper())
+        return Model(
+            f"{family.name}-{kind}", self.path(family, kind), title, family.small, kind.upper(), family.origin(kind)
+        )
 
     def path(self, family, kind):
         """The file of a family and type, made if it is missing."""

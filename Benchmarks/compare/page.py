@@ -208,7 +208,7 @@ def repeat(data):
         f"{engine['name']} {engine['version']}\n  flags: {' | '.join(engine['flags']) or 'none'}\n  {engine['path']}"
         for engine in data["engines"]
     ]
-    files = [f"{model['sha256']}  {model['file']}" for model in data["models"]]
+    files = [f"{model['file']}: {model['origin']}\n  {model['sha256']}" for model in data["models"]]
     text_ = "\n\n".join([commands, *engines, "\n".join(files), " ".join(data["machine"].get("features", []))])
     return tag("details", tag("summary", "To repeat it: commands, versions, files") + tag("pre", escape(text_)))
 
@@ -222,7 +222,9 @@ def page(data, results):
         tag("p", escape(f"{machine(data)} · {data['date']} · commit {data['commit'][:12]}"), cls="soft"),
         tiles(results),
         tag("h2", "Times as fast as the best peer"),
-        tag("p", escape(NOTES) + " A dotted mark is the promise.", cls="soft small"),
+        tag(
+            "p", "A dot is the median of the rounds, its line their range, a dotted mark the promise.", cls="soft small"
+        ),
         tag("div", overview(data, results), cls="card wide"),
     ]
     for model in data["models"]:
@@ -232,7 +234,8 @@ def page(data, results):
             parts.append(tag("h2", escape(model["title"]) + size))
             parts.append(tag("div", keys, cls="legend"))
             parts.append(tag("div", "".join(card(row, colours) for row in rows), cls="cards"))
-    parts += [failures(data), tag("h2", "All figures"), figures_table(data, results), repeat(data)]
+    parts += [failures(data), tag("h2", "All figures"), tag("p", escape(NOTES), cls="soft small")]
+    parts += [figures_table(data, results), repeat(data)]
     style = Path(__file__).with_name("page.css").read_text()
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += tag("title", "Apus beside other engines") + tag("style", style)

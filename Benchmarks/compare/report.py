@@ -77,14 +77,18 @@ def machine(data):
 
 def markdown(data, results):
     """Benchmarks/RESULTS.md."""
-    commands = "\n".join(shlex.join(command) for command in data["commands"])
+    # Where things lie on that machine is told by the JSON.
+    commands = "\n".join(
+        shlex.join(f"…/{word.rsplit('/', 1)[1]}" if word.startswith("/") else word for word in command)
+        for command in data["commands"]
+    )
     engines = "\n".join(
         f"- {engine['name']} {engine.get('version', '')}: `{'`, `'.join(flags for flags in engine['flags'])}`"
         if any(engine["flags"])
         else f"- {engine['name']} {engine.get('version', '')}"
         for engine in data["engines"]
     )
-    files = "\n".join(f"- {model['file']}: {model['sha256']}" for model in data["models"])
+    files = "\n".join(f"- {model['file']}: {model['origin']}; {model['sha256']}" for model in data["models"])
     parts = [
         "# Apus beside other engines: the last run",
         f"Commit {data['commit']}, {data['date']}. {machine(data)}.",

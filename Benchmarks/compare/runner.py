@@ -107,7 +107,7 @@ class Runner:
             if probe.start:
                 values = {"first token": done.seconds, "peak memory": done.peak_bytes / 1e6}
             else:
-                record["rows"] = engine.rows(probe, done.output)
+                record["rows"] = engine.rows(probe, done.output if done.output.strip() else done.error)
                 values = engine.values(probe, record["rows"])
             missing = set(probe.measures()) - set(values)
             if missing or not all(value > 0 for value in values.values()):
