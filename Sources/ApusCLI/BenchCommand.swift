@@ -75,6 +75,10 @@ struct BenchCommand: ParsableCommand {
     @Flag(name: .customLong("no-warmup"), help: "Measure the first run too.")
     var noWarmup = false
 
+    @Flag(
+        name: .customLong("no-roofs"), help: "Do not measure what the machine can read and compute around each run.")
+    var noRoofs = false
+
     @Option(
         name: .customLong("isa"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp("Kernels to use, a list; by default the best, or what APUS_ISA says.", valueName: "list"))
@@ -127,6 +131,7 @@ struct BenchCommand: ParsableCommand {
         settings.repetitions = repetitions
         settings.delay = delay
         settings.warmsUp = !noWarmup
+        settings.measuresRoofs = !noRoofs
         settings.showsProgress = progress
         var table = TableSettings()
         table.showsBatch = plan.batches != [Self.defaultBatch]

@@ -45,7 +45,10 @@ final class BenchEngine {
         }
     }
 
-    init(path: String, isa: String?, needs: Needs) throws(ApusError) {
+    /// Loads a model.
+    ///
+    /// - Parameter foreignBytes: Memory of the process that is not the model's.
+    init(path: String, isa: String?, needs: Needs, foreignBytes: Int) throws(ApusError) {
         self.path = path
         self.isa = isa
         SystemInfo.resetPeakMemory()
@@ -73,11 +76,16 @@ final class BenchEngine {
         tokens = BenchTokens(model.tokenizer)
         let file = try GGUFFile(path: path)
         description = ModelDescription(file, spec: model.weights.spec)
-        notePeak()
+        notePeak(without: foreignBytes)
     }
 
     /// Takes the present peak into account.
-    func notePeak() { peakBytes = max(peakBytes ?? 0, SystemInfo.peakMemory ?? 0) }
+    ///
+    /// - Parameter foreignBytes: Memory in it that is not the model's.
+    func notePeak(without foreignBytes: Int) {
+        guard let peak = SystemInfo.peakMemory else { return }
+        peakBytes = max(peakBytes ?? 0, peak - foreignBytes)
+    }
 
     /// A decoder for some settings; the last one is kept.
     func decoder(threads: Int, stepTokens: Int) throws(ApusError) -> Decoder {

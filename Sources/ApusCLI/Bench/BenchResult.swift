@@ -10,8 +10,7 @@ struct BenchResult {
     let description: ModelDescription
     let startTime: String
     let samples: Samples
-    /// What one run cannot do without.
-    let work: DecoderCost.Work
+    let roofs: RoofShare
     let hash: LogitsHash
     let process: ProcessFigures
 }
@@ -23,8 +22,8 @@ struct BatchedResult {
     let startTime: String
     let prompt: Samples
     let generation: Samples
-    /// What decoding cannot do without.
-    let work: DecoderCost.Work
+    /// Of decoding.
+    let roofs: RoofShare
     let hash: LogitsHash
     let process: ProcessFigures
 }
@@ -58,7 +57,7 @@ extension BenchResult {
             .init("samples_ns", .ints(samples.nanoseconds)),
             .init("samples_ts", .doubles(samples.rates)),
             .init("engine", "apus"),
-        ] + process.members + [
+        ] + roofs.members + process.members + [
             .init("logits_hash", .string(hash.description)),
             .init("spread", .double(samples.spread)),
             .init("disturbed", .bool(samples.isDisturbed)),
@@ -115,7 +114,7 @@ extension BatchedResult {
             .init("samples_pp_ns", .ints(prompt.nanoseconds)),
             .init("samples_tg_ns", .ints(generation.nanoseconds)),
             .init("engine", "apus"),
-        ] + process.members + [
+        ] + roofs.members + process.members + [
             .init("logits_hash", .string(hash.description)),
             .init("spread", .double(generation.spread)),
             .init("disturbed", .bool(generation.isDisturbed)),

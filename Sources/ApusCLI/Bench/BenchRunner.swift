@@ -29,6 +29,7 @@ struct ProcessFigures {
 struct BenchRunner {
     let settings: BenchSettings
     private var engine: BenchEngine?
+    private var probe: MachineProbe?
     private var firstTokenSeconds: Double?
     private var hasDrawnFirstToken = false
     private let count: Int
@@ -70,20 +71,28 @@ struct BenchRunner {
             }
             try engine.run(warmUp, on: [sequence], tokens: tokens, with: decoder)
         }
+        try prepareProbe(engine)
         var samples = Samples(nanoseconds: [], tokens: test.prompt + test.generated)
+        var roofs = RoofShare(schedule.work(engine.cost))
         var hashes: [LogitsHash] = []
+        var before = measureRoofs(test.threads, roofs.work)
         for repetition in 1...settings.repetitions {
             progress("run \(repetition) of \(settings.repetitions)")
             sequence.truncate(to: depth)
             let start = ContinuousClock.now
             let logits = try engine.run(schedule, on: [sequence], tokens: tokens, with: decoder)
-            samples.nanoseconds.append((ContinuousClock.now - start).nanoseconds)
+            let duration = ContinuousClock.now - start
+            // What is measured after a run is measured before the next.
+            let after = measureRoofs(test.threads, roofs.work)
+            samples.nanoseconds.append(duration.nanoseconds)
+            roofs.add(seconds: duration.seconds, before: before, after: after)
+            before = after
             hashes.append(LogitsHash(of: logits))
         }
         try check(hashes, of: test.name)
         return BenchResult(
-            test: test, description: engine.description, startTime: startTime, samples: samples,
-            work: schedule.work(engine.cost), hash: hashes[0], process: figures(of: engine))
+            test: test, description: engine.description, startTime: startTime, samples: samples, roofs: roofs,
+            hash: hashes[0], process: figures(of: engine))
     }
 
     /// Runs one batched test.
@@ -126,22 +135,27 @@ struct BenchRunner {
         }
         var prompt = Samples(nanoseconds: [], tokens: (test.sharesPrompt ? 1 : test.sequences) * test.prompt)
         var generation = Samples(nanoseconds: [], tokens: test.sequences * test.generated)
+        var roofs = RoofShare(decoding.work(engine.cost))
+        try prepareProbe(engine)
         var hashes: [LogitsHash] = []
         for repetition in 1...settings.repetitions {
             progress("run \(repetition) of \(settings.repetitions)")
             let start = ContinuousClock.now
             let sequences = try runPrompts()
+            prompt.nanoseconds.append((ContinuousClock.now - start).nanoseconds)
+            let before = measureRoofs(test.threads, roofs.work)
             let prefilled = ContinuousClock.now
             let logits = try engine.run(decoding, on: sequences, tokens: tokens, with: decoder)
-            let end = ContinuousClock.now
-            prompt.nanoseconds.append((prefilled - start).nanoseconds)
-            generation.nanoseconds.append((end - prefilled).nanoseconds)
+            let duration = ContinuousClock.now - prefilled
+            let after = measureRoofs(test.threads, roofs.work)
+            generation.nanoseconds.append(duration.nanoseconds)
+            roofs.add(seconds: duration.seconds, before: before, after: after)
             hashes.append(LogitsHash(of: logits))
         }
         try check(hashes, of: "\(test.sequences) sequences")
         return BatchedResult(
             test: test, description: engine.description, startTime: startTime, prompt: prompt, generation: generation,
-            work: decoding.work(engine.cost), hash: hashes[0], process: figures(of: engine))
+            roofs: roofs, hash: hashes[0], process: figures(of: engine))
     }
 
     /// The model and decoder of a test.
@@ -155,7 +169,7 @@ struct BenchRunner {
         // The old model's memory goes before the new one's comes.
         engine = nil
         firstTokenSeconds = nil
-        let new = try BenchEngine(path: path, isa: isa, needs: needs)
+        let new = try BenchEngine(path: path, isa: isa, needs: needs, foreignBytes: probe?.bufferBytes ?? 0)
         engine = new
         let decoder = try new.decoder(threads: threads, stepTokens: stepTokens)
         if !hasDrawnFirstToken {
@@ -166,10 +180,22 @@ struct BenchRunner {
     }
 
     private func figures(of engine: BenchEngine) -> ProcessFigures {
-        engine.notePeak()
+        engine.notePeak(without: probe?.bufferBytes ?? 0)
         return ProcessFigures(
             loadSeconds: engine.loadSeconds, firstTokenSeconds: firstTokenSeconds, peakBytes: engine.peakBytes,
             isa: InstructionSet.active, teamBackend: InstructionSet.teamBackend)
+    }
+
+    /// Takes the probe's memory, which is no part of the model's peak.
+    private mutating func prepareProbe(_ engine: BenchEngine) throws(ApusError) {
+        guard settings.measuresRoofs, probe == nil else { return }
+        engine.notePeak(without: 0)
+        probe = try MachineProbe()
+        SystemInfo.resetPeakMemory()
+    }
+
+    private func measureRoofs(_ threads: Int, _ work: DecoderCost.Work) -> MachineProbe.Roofs? {
+        probe?.measure(threads: threads, int8: work.int8MACs > 0)
     }
 
     /// The same work gives the same bits: if not, no figure of it is worth anything.

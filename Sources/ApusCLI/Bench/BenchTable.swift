@@ -22,10 +22,11 @@ struct TableSettings {
         ReportColumn("backend", 10, isText: true),
     ]
 
-    private static let process = [
-        ReportColumn("kernels", 11, isText: true), ReportColumn("load s", 7), ReportColumn("first s", 7),
-        ReportColumn("peak MB", 8), ReportColumn("logits hash", 16, isText: true),
-    ]
+    private static let process =
+        RoofShare.columns + [
+            ReportColumn("kernels", 11, isText: true), ReportColumn("load s", 7), ReportColumn("first s", 7),
+            ReportColumn("peak MB", 8), ReportColumn("logits hash", 16, isText: true),
+        ]
 
     /// The columns of a benchmark: llama-bench's, then ours.
     var columns: [ReportColumn] {
@@ -48,7 +49,7 @@ struct TableSettings {
             members: result.members,
             cells: result.description.cells
                 + cells(threads: test.threads, batch: test.batch, microBatch: test.microBatch) + [test.name, rate]
-                + result.process.cells + [result.hash.description])
+                + result.roofs.cells + result.process.cells + [result.hash.description])
     }
 
     func row(_ result: BatchedResult) -> ReportRow {
@@ -61,7 +62,7 @@ struct TableSettings {
                     decimal(result.prompt.seconds, 3), decimal(result.prompt.rate, 2),
                     decimal(result.generation.seconds, 3), decimal(result.generation.rate, 2),
                     decimal(result.seconds, 3), decimal(result.rate, 2),
-                ] + result.process.cells + [result.hash.description])
+                ] + result.roofs.cells + result.process.cells + [result.hash.description])
     }
 }
 

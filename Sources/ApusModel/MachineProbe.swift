@@ -1,0 +1,63 @@
+public import ApusGGUF
+internal import CKernels
+
+/// Measures what the machine can do at this moment: the roofs that speeds are held against.
+///
+/// The probes run on the kernels' team, on `ComputeThread`. Not for several threads at once.
+public final class MachineProbe {
+    /// What the machine can do a second, as measured.
+    public struct Roofs: Sendable, Hashable {
+        /// Bytes that are read from memory; 0 when it could not be measured.
+        public var bytes: Double
+        /// Multiply-adds of int8; 0 when the kernels in use have none.
+        public var int8MACs: Double
+        /// Multiply-adds of f32.
+        public var floatMACs: Double
+
+        /// Roofs.
+        ///
+        /// - Parameters:
+        ///   - bytes: Bytes that are read from memory.
+        ///   - int8MACs: Multiply-adds of int8.
+        ///   - floatMACs: Multiply-adds of f32.
+        public init(bytes: Double, int8MACs: Double, floatMACs: Double) {
+            self.bytes = bytes
+            self.int8MACs = int8MACs
+            self.floatMACs = floatMACs
+        }
+    }
+
+    /// Bytes of the memory that is read, which stays taken as long as the probe lives.
+    public let bufferBytes: Int
+
+    private let buffer: OpaquePointer
+
+    /// Takes memory that no cache holds, in huge pages where the system gives them.
+    ///
+    /// - Throws: `ApusError` with code `outOfMemory`.
+    public init() throws(ApusError) {
+        bufferBytes = max(256 << 20, 4 * apus_cache_bytes(3))
+        guard let buffer = apus_probe_buffer_create(bufferBytes, true) else {
+            throw ApusError(.outOfMemory, "no memory to measure the bandwidth with: \(bufferBytes) bytes")
+        }
+        self.buffer = buffer
+    }
+
+    deinit { apus_probe_buffer_free(buffer) }
+
+    /// Measures. Each figure takes some hundredths of a second, the first with a number of threads half a second.
+    ///
+    /// - Parameters:
+    ///   - threads: How many threads compute and read.
+    ///   - int8: Whether to measure int8 too.
+    /// - Returns: The roofs of all threads together, with the kernels in use.
+    public func measure(threads: Int, int8: Bool) -> Roofs {
+        let isa = apus_isa_active()
+        func macs(_ kind: apus_probe) -> Double { apus_probe_compute(kind, isa, Int32(threads), 0.02) }
+        return ComputeThread.shared.run {
+            Roofs(
+                bytes: apus_probe_buffer_read(buffer, Int32(threads), 0.03),
+                int8MACs: int8 ? macs(APUS_PROBE_INT8_DOT) : 0, floatMACs: macs(APUS_PROBE_F32_FMA))
+        }
+    }
+}
