@@ -16,12 +16,12 @@ struct BenchTests {
     }
 
     private func bench(_ arguments: String...) throws -> Outcome {
-        try Command.run(["bench", "-m", tiny.model, "-t", "2", "-r", "2"] + arguments)
+        try Command.run(["bench", "-m", tiny.model, "-t", "2", "-r", "2", "--no-roofs"] + arguments)
     }
 
-    private func rows(_ arguments: String...) throws -> [[String: Any]] {
-        let outcome = try Command.run(
-            ["bench", "-m", tiny.model, "-t", "2", "-r", "2", "-o", "json"] + arguments)
+    private func rows(_ arguments: String..., measuresRoofs: Bool = false) throws -> [[String: Any]] {
+        let fixed = ["bench", "-m", tiny.model, "-t", "2", "-r", "2", "-o", "json"]
+        let outcome = try Command.run(fixed + (measuresRoofs ? [] : ["--no-roofs"]) + arguments)
         #expect(outcome.status == 0, "\(outcome.error)")
         return try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [[String: Any]])
     }
@@ -36,7 +36,11 @@ struct BenchTests {
 
     /// Ours, after them.
     private static let ourKeys =
-        "engine isa team load_seconds first_token_seconds peak_rss_bytes logits_hash spread disturbed"
+        "engine bytes int8_macs float_macs gb_per_s gmac_per_s roof_gb_per_s roof_int8_gmac_per_s roof_f32_gmac_per_s "
+        + "read_share compute_share isa team load_seconds first_token_seconds peak_rss_bytes logits_hash spread disturbed"
+
+    /// What csv leaves out.
+    private static let arrays = ["samples_ns", "samples_ts", "samples_roof_gb_per_s"]
 
     /// llama-batched-bench's keys, in its order.
     private static let batchedKeys =
@@ -57,7 +61,7 @@ struct BenchTests {
         let rows = try rows("-p", "8", "-n", "4")
         #expect(rows.count == 2)
         for row in rows {
-            #expect(Set(row.keys) == Set(keys + words(Self.ourKeys) + ["samples_ns", "samples_ts"]))
+            #expect(Set(row.keys) == Set(keys + words(Self.ourKeys) + Self.arrays))
             for key in words("build_commit cpu_info gpu_info backends model_filename model_type test_time cpu_mask") {
                 #expect(row[key] is String, "\(key)")
             }
@@ -89,6 +93,39 @@ struct BenchTests {
         let header = try Command.run(["inspect", tiny.model, "--json"]).object()
         #expect(rows[0]["model_n_params"] as? Int == header["parameters"] as? Int)
         #expect(rows[0]["model_size"] as? Int == (header["parameters"] as? Int).map { $0 * 4 })
+    }
+
+    @Test("GB/s and GMAC/s are the work by the time; shares are by the roofs around each run")
+    func roofs() throws {
+        let rows = try rows("-p", "32", "-n", "4", "-d", "8", measuresRoofs: true)
+        for row in rows {
+            func number(_ key: String) throws -> Double { try #require(row[key] as? Double, "\(key)") }
+            let seconds = try number("avg_ns") / 1e9
+            #expect(try abs(number("gb_per_s") * seconds / number("bytes") * 1e9 - 1) < 1e-5)
+            #expect(try abs(number("gmac_per_s") * seconds / number("float_macs") * 1e9 - 1) < 1e-5)
+            #expect(try number("int8_macs") == 0)
+            // The model is all F32: nobody asked what int8 would do.
+            #expect(row["roof_int8_gmac_per_s"] is NSNull)
+            let times = try #require(row["samples_ns"] as? [Double])
+            let roofs = try #require(row["samples_roof_gb_per_s"] as? [Double])
+            #expect(roofs.count == 2 && roofs.allSatisfy { $0 > 0.1 })
+            #expect(try abs(number("roof_gb_per_s") - roofs.reduce(0, +) / 2) < 1e-9)
+            let bytes = try number("bytes")
+            let shares = zip(times, roofs).map { bytes / $0 / $1 }
+            #expect(try abs(number("read_share") - shares.reduce(0, +) / 2) < 1e-9)
+            #expect(try number("compute_share") > 0)
+        }
+        // Four tokens read everything each, and 9 to 12 positions of 2 layers, 2 heads, 32 halves; the table is tied.
+        let parameters = try #require(rows[1]["model_n_params"] as? Int)
+        #expect(rows[1]["bytes"] as? Int == 4 * parameters * 4 + (9 + 10 + 11 + 12) * 2 * 2 * 32 * 2)
+        let without = try Command.run(
+            ["bench", "-m", tiny.model, "-p", "8", "-n", "0", "-r", "1", "-o", "jsonl", "--no-roofs"]
+        ).object()
+        #expect(without["read_share"] is NSNull && without["gb_per_s"] is Double)
+        #expect((without["samples_roof_gb_per_s"] as? [Double])?.isEmpty == true)
+        // The memory that is read for the roof is no part of the model's.
+        let peaks = try (rows + [without]).map { try #require($0["peak_rss_bytes"] as? Int) }
+        #expect(peaks.allSatisfy { $0 < 100 << 20 }, "\(peaks)")
     }
 
     @Test("the table for people")
@@ -212,7 +249,8 @@ struct BenchTests {
     @Test("Ctrl-C is exit 130")
     func interrupted() throws {
         let outcome = try Command.run(
-            ["bench", "-m", tiny.model, "-p", "1-90", "-n", "0", "-r", "2000", "-o", "jsonl"], interruptAfter: 1)
+            ["bench", "-m", tiny.model, "-p", "1-90", "-n", "0", "-r", "2000", "-o", "jsonl", "--no-roofs"],
+            interruptAfter: 1)
         #expect(outcome.status == 130)
     }
 }

@@ -28,12 +28,16 @@ struct BatchedResult {
     let process: ProcessFigures
 }
 
+/// What stands where llama-bench has the commit. Its scripts cut names to the shortest in the data, so not shorter than
+/// a commit's.
+private let buildName = "apus-\(ApusVersion.text)"
+
 extension BenchResult {
     /// The row's members.
     var members: [JSONValue.Member] {
         let nanoseconds = samples.nanoseconds.map(Double.init)
         return [
-            .init("build_commit", .string(ApusVersion.text)),
+            .init("build_commit", .string(buildName)),
             .init("build_number", .int(0)),
             .init("cpu_info", .string(SystemInfo.processorName)),
             .init("gpu_info", ""),
@@ -104,7 +108,7 @@ extension BatchedResult {
             .init("speed_tg", .double(generation.rate)),
             .init("t", .double(seconds)),
             .init("speed", .double(rate)),
-            .init("build_commit", .string(ApusVersion.text)),
+            .init("build_commit", .string(buildName)),
             .init("cpu_info", .string(SystemInfo.processorName)),
             .init("model_filename", .string(test.model)),
             .init("model_type", .string(description.type)),
