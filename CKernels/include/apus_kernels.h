@@ -299,6 +299,13 @@ typedef struct apus_glu {
     apus_activation activation;
 } apus_glu;
 
+/// x = cap tanh(x / cap), of the tokens whose logits are wanted (Gemma Team 2024, arXiv:2408.00118).
+typedef struct apus_softcap {
+    float *x;   ///< (logit tokens, n), in place
+    uint32_t n; ///< logits of a token
+    float cap;  ///< above 0
+} apus_softcap;
+
 typedef struct apus_op {
     apus_op_kind kind;
     union {
@@ -310,6 +317,7 @@ typedef struct apus_op {
         apus_attention attention;
         apus_attention_merge attention_merge;
         apus_glu glu;
+        apus_softcap softcap;
     };
 } apus_op;
 

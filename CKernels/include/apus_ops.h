@@ -9,4 +9,5 @@ APUS_OP(rope_kv)
 APUS_OP(attention)
 APUS_OP(attention_merge)
 APUS_OP(glu)
+APUS_OP(softcap)
 #endif

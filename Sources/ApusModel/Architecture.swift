@@ -84,6 +84,11 @@ extension DecoderSpec {
                 .format, "\(prefix).attention.layer_norm_rms_epsilon is \(epsilon), wanted: at least 0 and below 1")
         }
         normEpsilon = epsilon
+        let cap = try metadata.finite("\(prefix).final_logit_softcapping") ?? 0
+        guard cap >= 0 else {
+            throw ApusError(.format, "\(prefix).final_logit_softcapping is \(cap), wanted: at least 0")
+        }
+        logitCap = Float(cap)
         rope = try RopeParameters(metadata, prefix: prefix, headDim: headDim, contextLength: contextLength)
         attentionScale = 1 / Float(headDim).squareRoot()
     }
@@ -99,9 +104,9 @@ extension Metadata {
         guard try optionalBool("\(prefix).attention.causal") ?? true else {
             throw ApusError(.unsupported, "\(prefix).attention.causal is false, supported: true (no embedding models)")
         }
-        let cap = try finite("\(prefix).final_logit_softcapping") ?? 0
+        let cap = try finite("\(prefix).attn_logit_softcapping") ?? 0
         guard cap == 0 else {
-            throw ApusError(.unsupported, "\(prefix).final_logit_softcapping is \(cap), supported: 0 (no cap)")
+            throw ApusError(.unsupported, "\(prefix).attn_logit_softcapping is \(cap), supported: 0 (no cap of scores)")
         }
     }
 

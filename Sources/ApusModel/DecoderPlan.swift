@@ -157,6 +157,12 @@ private struct Forward {
         norm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
         multiply(
             normed, [product(weights.output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
+        guard spec.logitCap > 0 else { return }
+        ops.append(
+            makeOp(APUS_OP_softcap) {
+                $0.softcap = apus_softcap(
+                    x: buffers.floats(layout.logits), n: UInt32(weights.output.matrix.rows), cap: spec.logitCap)
+            })
     }
 
     /// n = rmsNorm(x), packed for the matrices that read it.

@@ -30,6 +30,8 @@ public struct DecoderSpec: Sendable {
     public var activation = Activation.silu
     /// Factor of the embeddings.
     public var embeddingScale: Float = 1
+    /// What the logits stay within, by cap · tanh(logit / cap); 0 when nothing bounds them.
+    public var logitCap: Float = 0
     /// Whether every query and key head has an RMSNorm before the rotation.
     public var hasHeadNorms = false
     /// Whether the outputs of attention and feed-forward have an RMSNorm before they are added.

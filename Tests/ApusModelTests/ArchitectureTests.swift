@@ -75,6 +75,17 @@ private func bools(_ values: Bool...) -> Metadata.Value { .numbers(GGUFNumberArr
         #expect(message(architecture, [("expert_count", .uint32(0))]) == "none")
         #expect(message(architecture, [("attention.causal", .bool(false))]).contains("attention.causal is false"))
         #expect(message(architecture, [("attention.causal", .bool(true))]) == "none")
+        #expect(
+            message(architecture, [("attn_logit_softcapping", .float32(50))])
+                == "\(architecture).attn_logit_softcapping is 50.0, supported: 0 (no cap of scores)")
+    }
+
+    @Test func `Logits may have a cap`() throws {
+        let cap = "final_logit_softcapping"
+        #expect(try spec("gemma3", [(cap, .float32(30))]).logitCap == 30)
+        #expect(try spec("gemma3", [(cap, .float32(0))]).logitCap == 0 && spec("gemma3").logitCap == 0)
+        #expect(message("gemma3", [(cap, .float32(-1))]) == "gemma3.final_logit_softcapping is -1.0, wanted: at least 0")
+        #expect(message("gemma3", [(cap, .float32(.nan))]).contains("finite"))
     }
 
     @Test func `Gemma's windows are told by a number, by a list, or by their absence`() throws {

@@ -49,7 +49,9 @@ func tokens(_ count: Int, seed: Int = 1, vocabulary: Int = 203) -> [Int32] {
             SyntheticModel { ($0.heads, $0.kvHeads, $0.type, $0.embeddingType) = (3, 3, .q5_0, .f32) },
             SyntheticModel {
                 ($0.architecture, $0.layers, $0.kvHeads) = ("gemma3", 7, 1)
-                $0.metadata = [("gemma3.attention.sliding_window", .uint32(40))]
+                $0.metadata = [
+                ("gemma3.attention.sliding_window", .uint32(40)), ("gemma3.final_logit_softcapping", .float32(4)),
+            ]
             },
             SyntheticModel { ($0.architecture, $0.type) = ("qwen3", .q5_0) },
             SyntheticModel {

@@ -1,5 +1,5 @@
-// Packing and quantizing activations, RMSNorm with what is fused to it, the gated feed-forward's first half, and
-// embedding lookup: each variant against the portable one, that against f64 within derived bounds.
+// Packing and quantizing activations, RMSNorm with what is fused to it, the gated feed-forward's first half, embedding
+// lookup, and bounded logits: each variant against the portable one, that against f64 within derived bounds.
 #include "acts.h"
 #include "types.h"
 
@@ -303,10 +303,48 @@ static void test_embed(void) {
     }
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// Bounded logits
+
+/// 1 - 2 / (e + 1), e = exp(2y), absolutely. y is off by 2.1 u, e by 2.1 u |2y| + 2e-7 (test_math.c), relatively both;
+/// the derivative by ln e is 2e / (e + 1)^2, at most 1/2, and times |2y| at most 0.45; sum, quotient, difference and the
+/// product with cap are off by u each, of 1 at the most but for the quotient's 2.
+static void test_softcap(void) {
+    const double bound = 0.45 * (2.1 + 2.1) * U + 0.5 * 2e-7 + 6 * U;
+    static const size_t sizes[] = {1, 15, 16, 17, 203, 4095, 4096, 4097, 9000};
+    static const float caps[] = {30.0f, 1.0f, 0.25f, 50.0f};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t keep = edge_count, n = sizes[i], rows = 1 + i % 3, all = n * rows;
+        const float cap = caps[i % 4];
+        float *x = edge_floats(all), *first = edge_floats(all), *y = edge_floats(all);
+        random_floats(x, all);
+        for (size_t j = 0; j < all; j++) x[j] *= cap * (j % 5 == 0 ? 100.0f : j % 5 == 1 ? 1e-4f : 1.0f);
+        const float special[] = {INFINITY, -INFINITY, NAN, 0.0f, 3e38f, -3e38f};
+        for (size_t j = 0; j < 6 && j * 3 < all; j++) x[j * 3] = special[j];
+        const apus_op op = {.kind = APUS_OP_softcap, .softcap = {.x = y, .n = (uint32_t)n, .cap = cap}};
+        const apus_step step = {.n_tokens = (int32_t)rows, .n_logits = (int32_t)rows};
+        FOR_EACH_ISA(isa) {
+            memcpy(y, x, all * sizeof(float));
+            run_ops(&op, 1, &step, 1 + isa % 3);
+            if (isa == APUS_ISA_PORTABLE) memcpy(first, y, all * sizeof(float));
+            check(first_difference(y, first, all) == all, "softcap, %s: %zu x %zu differ",
+                  apus_isa_name((apus_isa)isa), rows, n);
+        }
+        for (size_t j = 0; j < all; j++) {
+            const double wanted = (double)cap * tanh((double)x[j] / (double)cap);
+            const bool ok = isnan(wanted) ? isnan(first[j]) : fabs((double)first[j] - wanted) <= (double)cap * bound;
+            check(ok, "softcap %g of %.9g is %.9g, wanted %.9g +- %.2g", (double)cap, (double)x[j], (double)first[j],
+                  wanted, (double)cap * bound);
+        }
+        edge_release(keep);
+    }
+}
+
 int main(void) {
     test_packing();
     test_norm();
     test_glu();
     test_embed();
+    test_softcap();
     return test_finish();
 }

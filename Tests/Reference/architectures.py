@@ -49,8 +49,6 @@ class Gemma3(NormedHeads):
 
     def __init__(self, path, context=None, numerics=None):
         super().__init__(path, context, numerics)
-        if self.field("final_logit_softcapping", 0.0):
-            raise ValueError("soft-capped logits are not known here")
         self.window = self.field("attention.sliding_window", 0)
         self.local_rope = Rope(self.rope.dim, theta=self.field("rope.freq_base_swa", 10000.0), layout=self.rope_layout)
         pattern = self.field("attention.sliding_window_pattern", 6)

@@ -47,6 +47,7 @@ class Decoder:
         self.value_length = self.field("attention.value_length", self.dim // self.heads)
         self.eps = self.field("attention.layer_norm_rms_epsilon")
         self.attention_scale = 1 / np.sqrt(self.key_length)
+        self.logit_cap = self.field("final_logit_softcapping", 0.0)
         self.rope = self.read_rope()
         self.used = set(self.factor_tensors) & self.tensors.keys()
 
@@ -189,6 +190,8 @@ class Decoder:
         tied = "output.weight" not in self.tensors
         logits = self.linear(self.norm(x, "output_norm"), "token_embd" if tied else "output")
         logits = self.biased(logits, "output") if tied else logits
+        if self.logit_cap:
+            logits = self.logit_cap * np.tanh(logits / self.logit_cap)
         if unused := self.tensors.keys() - self.used:
             raise ValueError(f"tensors that the reference does not know: {sorted(unused)}")
         return logits

@@ -59,6 +59,7 @@ class Spec:
     head_norms: bool = False
     post_norms: bool = False
     output_bias: bool = False
+    logit_cap: float | None = None
     window: int | None = None
     pattern: int | tuple | None = None  # of so many layers the last has no window; or whether each has one
     swa_theta: float | None = None
@@ -170,7 +171,9 @@ def gemma3_specs():
     )
     yield replace(base, name="gemma3-pattern", layers=5, heads=4, kv_heads=4, window=64, pattern=2)
     yield replace(base, name="gemma3-all-global", layers=6, pattern=1)
-    yield replace(base, name="gemma3-no-window", window=None, theta=20000.0, fused=True)
+    # As Rnj-1: no window, YaRN, a cap on the logits (lower here, so that it shows).
+    yarn = {"scaling": "yarn", "factor": 4.0, "original_context": 128}
+    yield replace(base, name="gemma3-no-window", window=None, theta=20000.0, fused=True, logit_cap=4.0, **yarn)
     reading = replace(base, only_reading=True)
     yield replace(reading, name="gemma3-window-0", layers=2, window=0, pattern=6)
     yield replace(reading, name="gemma3-all-local", layers=3, pattern=0)
@@ -364,6 +367,8 @@ def write_metadata(writer, spec, tokens, token_types):
         writer.add_value_length(spec.value_length)
     writer.add_rope_dimension_count(spec.rope_dim or spec.key_length)
     write_rope_metadata(writer, spec)
+    if spec.logit_cap:
+        writer.add_final_logit_softcapping(spec.logit_cap)
     if spec.window is not None:
         writer.add_sliding_window(spec.window)
     if spec.pattern is not None:

@@ -211,6 +211,7 @@ def features_that_matter():
     yield "gemma3-pattern", "its pattern", attribute(is_local=[True] * 5)
     yield "gemma3-all-global", "its pattern", attribute(is_local=[True] * 5 + [False])
     yield "gemma3-no-window", "its theta", rope(theta=10000.0)
+    yield "gemma3-no-window", "the cap", attribute(logit_cap=0)
     yield "gemma3-all-local", "its pattern", attribute(is_local=[True, True, False])
     yield "gemma3-listed", "its list", attribute(is_local=[True] * 5)
     yield "gemma3-listed-numbers", "its list", attribute(is_local=[True] * 3)
