@@ -28,7 +28,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run build test models setup fuzz format lint kernels bench compare clean distclean missing
+.PHONY: help run build test models setup fuzz format lint kernels bench compare microbench clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,8 +73,11 @@ compare: .cache/build .cache/venv ## measure beside other engines, which are bui
 	@$(tools)/fetch_model.sh smollm2
 	.venv/bin/python Benchmarks/compare $(COMPARE)
 
+microbench: .cache/system-bench ## measure every kernel against the machine's roofs (MICROBENCH='--all --peers')
+	@python3 -B Benchmarks/microbench/microbench.py $(MICROBENCH)
+
 clean: ## remove what builds made
-	rm -rf .build build .cache/build .cache/kernels
+	rm -rf .build build .cache/build .cache/kernels .cache/microbench/build
 
 distclean: clean ## also remove the virtual environment, other engines, the stamps and the fetched models
 	rm -rf .venv .cache models
@@ -92,6 +95,12 @@ distclean: clean ## also remove the virtual environment, other engines, the stam
 	@mkdir -p .cache
 	@$(tools)/setup.sh build
 	@$(tools)/setup.sh test
+	@touch $@
+
+.cache/system-bench: $(tools)/setup.sh
+	@mkdir -p .cache
+	@$(tools)/setup.sh build
+	@$(tools)/setup.sh bench
 	@touch $@
 
 .cache/venv: Tests/requirements.txt | .cache/system-build

@@ -38,8 +38,8 @@ APUS_API apus_probe_buffer *apus_probe_buffer_create(size_t bytes, bool huge_pag
 APUS_API void apus_probe_buffer_free(apus_probe_buffer *buffer);
 /// Bytes a second: all threads together read the whole buffer, a share each, again and again. Its size says from where:
 /// a cache level that holds it, or memory. Several ways of reading (streams side by side, prefetch distances) are
-/// tried; the first call with a number of threads tries them all, which takes about 50 reads of the buffer, later ones
-/// stay with the best and take at least two.
+/// tried; the first call with a number of threads tries them all, which takes 64 reads of the buffer, later ones stay
+/// with the best four and take at least four.
 APUS_API double apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double seconds);
 /// The way that was fastest in the buffer's last read: "4 streams, prefetch to L1 once, 256 bytes ahead". Empty before
 /// any.

@@ -27,7 +27,7 @@ typedef struct way {
     {streams, NO_PREFETCH, 0}, {streams, TO_L1_ONCE, 256}, {streams, TO_L1_ONCE, 1024}, {streams, TO_L2, 512},         \
         {streams, TO_L2, 1024}
 static const way ways[] = {WAYS_OF(1), WAYS_OF(2), WAYS_OF(4), WAYS_OF(8)};
-enum { WAYS = sizeof ways / sizeof *ways, TRIES = 3 };
+enum { WAYS = sizeof ways / sizeof *ways, TRIES = 3, KEPT = 4 };
 
 /// Reads `bytes` (a multiple of READ_UNIT) `passes` times.
 typedef void (*read_fn)(const uint8_t *p, size_t bytes, size_t passes, const way *way);
@@ -45,7 +45,7 @@ struct apus_probe_buffer {
     size_t bytes;       ///< as asked for, rounded down to whole READ_UNITs, at least one
     size_t pages_bytes; ///< of the mapping
     int tuned_for;      ///< the number of threads that `best` is about; 0: none yet
-    int best[2];        ///< the fastest ways
+    int best[KEPT];     ///< the fastest ways, fastest first
     char way[64];
 };
 
@@ -128,26 +128,22 @@ double apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double sec
             const double rate = sample(buffer, i % WAYS, isa, threads, &passes);
             if (rate > rates[i % WAYS]) rates[i % WAYS] = rate;
         }
-        int *best = buffer->best;
-        best[0] = rates[0] > rates[1] ? 0 : 1;
-        best[1] = 1 - best[0];
-        for (int way = 2; way < WAYS; way++) {
-            if (rates[way] > rates[best[0]]) {
-                best[1] = best[0];
-                best[0] = way;
-            } else if (rates[way] > rates[best[1]]) {
-                best[1] = way;
-            }
+        for (int kept = 0; kept < KEPT; kept++) {
+            int best = 0;
+            for (int way = 1; way < WAYS; way++)
+                if (rates[way] > rates[best]) best = way;
+            if (kept == 0) fastest = rates[best];
+            rates[best] = 0;
+            buffer->best[kept] = best;
         }
         buffer->tuned_for = threads;
-        winner = best[0];
-        fastest = rates[winner];
+        winner = buffer->best[0];
     }
-    for (int i = 0; i < 2 || apus_probe_now() < end; i++) {
-        const double rate = sample(buffer, buffer->best[i % 2], isa, threads, &passes);
+    for (int i = 0; i < KEPT || apus_probe_now() < end; i++) {
+        const double rate = sample(buffer, buffer->best[i % KEPT], isa, threads, &passes);
         if (rate > fastest) {
             fastest = rate;
-            winner = buffer->best[i % 2];
+            winner = buffer->best[i % KEPT];
         }
     }
     static const char *const hints[HINTS] = {"no prefetch", "prefetch to L1 once", "prefetch to L2"};

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that a build (`setup.sh build`) or the tests (`setup.sh test`) lack.
+# Installs the Debian packages that a build (`setup.sh build`), the tests (`setup.sh test`) or the microbenchmark
+# (`setup.sh bench`) lack.
 # What is there is found by looking for the thing itself, so a machine set up in another way is left alone.
 set -eu
 here=$(dirname -- "$0")
@@ -33,10 +34,16 @@ check() {
         need gcc-aarch64-linux-gnu sh -c 'command -v aarch64-linux-gnu-gcc'
         need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h
     fi
+    if [ "$1" = bench ]; then
+        need cmake sh -c 'command -v cmake'
+        need ninja-build sh -c 'command -v ninja'
+        need g++ linkable "$native" libstdc++.so
+        need libbenchmark-dev linkable "$native" libbenchmark.so
+    fi
 }
 
 native=$("$clang" -dumpmachine)
-check "${1:?usage: setup.sh build|test}"
+check "${1:?usage: setup.sh build|test|bench}"
 [ -n "$missing" ] || exit 0
 
 echo "Installing with apt-get:$missing" >&2
