@@ -18,7 +18,7 @@ FOLDER = apus.ROOT / ".cache/peers"
 LLAMA_PACKAGE = "llama-cpp-python==0.3.36"
 LLAMA_ARCHIVE = "llama_cpp_python-0.3.36.tar.gz"
 LLAMA_SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
-BUILD_PACKAGES = ["scikit-build-core", "cmake", "ninja"]
+BUILD_PACKAGES = ["scikit-build-core==1.1.2", "cmake==4.4.5", "ninja==1.13.2"]
 OPENVINO_PACKAGE = "openvino-genai==2026.4.1.0"
 TARGETS = ["llama-bench", "llama-batched-bench", "llama-quantize"]
 OPTIONS = {
