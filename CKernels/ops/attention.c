@@ -77,13 +77,14 @@ typedef struct V(page) {
     uint32_t start; ///< position of the first
 } V(page);
 
-/// The scores of n queries (a constant). Meanwhile the next page's keys come into the second cache level, a line with
-/// each step; its values do so while this page's are added up.
-APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const query *queries, int n,
+/// The scores of the page's first positions, at least `end` of them, for n queries (a constant). Meanwhile the next
+/// page's keys come into the second cache level, a line with each step; its values do so while this page's are added
+/// up.
+APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const query *queries, int n, uint32_t end,
                                float scores[][APUS_PAGE]) {
     enum { groups = V(attention_groups) };
     const uint8_t *ahead = page->next_k;
-    for (size_t group = 0; group < 4; group += groups) {
+    for (size_t group = 0; group * 16 < end; group += groups) {
         f32x16 sums[V(attention_queries)][groups];
         for (int i = 0; i < n; i++)
             for (int g = 0; g < groups; g++) sums[i][g] = (f32x16){0};
@@ -103,85 +104,105 @@ APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const qu
     }
 }
 
+/// Turns a query's scores of positions [begin, end) into weights, 0 elsewhere, relative to the piece's new maximum.
+/// Returns their sum, and in `correction` the binary logarithm of what the piece's old results are worth now.
+APUS_INLINE float V(weigh)(float scores[APUS_PAGE], uint32_t begin, uint32_t end, apus_partial *piece,
+                           float *correction) {
+    for (uint32_t j = 0; j < begin; j++) scores[j] = -__builtin_inff();
+    for (uint32_t j = end; j < APUS_PAGE; j++) scores[j] = -__builtin_inff();
+    f32x16 s[4];
+    for (size_t j = 0; j < 4; j++) s[j] = V(load)(&scores[16 * j]);
+    const float largest = V(reduce_max)(V(max)(V(max)(s[0], s[1]), V(max)(s[2], s[3])));
+    const float max = largest > piece->max ? largest : piece->max;
+    *correction = piece->max - max; // -infinity at first: the factor is 0
+    for (size_t j = 0; j < 4; j++) {
+        s[j] = V(exp2)(s[j] - V(splat)(max));
+        V(store)(&scores[16 * j], s[j]);
+    }
+    piece->max = max;
+    return V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+/// Adds the weighted values of positions [from, to), which n queries (a constant) see, after scaling what is there.
+APUS_INLINE void V(add_together)(const apus_kv *kv, const V(page) * page, query *queries, int n, uint32_t from,
+                                 uint32_t to, f32x16 factors, float weights[][APUS_PAGE]) {
+    const size_t stride = kv->v_stride;
+    for (size_t c = 0; c + 32 <= stride; c += 32) {
+        f32x16 sums[V(attention_queries)][2];
+        for (int i = 0; i < n; i++) {
+            const float *values = apus_partial_values(queries[i].piece) + c;
+            sums[i][0] = V(load)(values) * V(splat)(factors[i]);
+            sums[i][1] = V(load)(values + 16) * V(splat)(factors[i]);
+        }
+        for (size_t j = from; j < to; j++) {
+            __builtin_prefetch(page->next_v + (c / 32 * APUS_PAGE + j) * 64, 0, 2);
+            const uint16_t *v = page->v + j * stride + c;
+            const f32x16 a = V(load_f16)(v), b = V(load_f16)(v + 16);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < n; i++) {
+                const f32x16 weight = V(splat)(weights[i][j]);
+                sums[i][0] = V(fma)(a, weight, sums[i][0]);
+                sums[i][1] = V(fma)(b, weight, sums[i][1]);
+            }
+        }
+        for (int i = 0; i < n; i++) {
+            float *values = apus_partial_values(queries[i].piece) + c;
+            V(store)(values, sums[i][0]);
+            V(store)(values + 16, sums[i][1]);
+        }
+    }
+    if (stride % 32 == 0) return;
+    for (int i = 0; i < n; i++) { // the last 16
+        float *values = apus_partial_values(queries[i].piece) + stride - 16;
+        f32x16 sum = V(load)(values) * V(splat)(factors[i]);
+        for (size_t j = from; j < to; j++)
+            sum = V(fma)(V(load_f16)(page->v + (j + 1) * stride - 16), V(splat)(weights[i][j]), sum);
+        V(store)(values, sum);
+    }
+}
+
+/// The same of positions [from, to) for one query, without scaling.
+static void V(add_alone)(const apus_kv *kv, const V(page) * page, apus_partial *piece, uint32_t from, uint32_t to,
+                         const float *weights) {
+    for (size_t c = 0; c < kv->v_stride; c += 16) {
+        float *values = apus_partial_values(piece) + c;
+        f32x16 sum = V(load)(values);
+        for (size_t j = from; j < to; j++)
+            sum = V(fma)(V(load_f16)(page->v + j * kv->v_stride + c), V(splat)(weights[j]), sum);
+        V(store)(values, sum);
+    }
+}
+
 /// Folds one page into the results of n queries (a constant).
 APUS_INLINE void V(fold_page)(const apus_kv *kv, const V(page) * page, query *queries, int n) {
-    const uint16_t *v = page->v;
-    const uint32_t page_start = page->start;
-    float scores[V(attention_queries)][APUS_PAGE];
-    V(score_page)(kv, page, queries, n, scores);
-
     uint32_t begin[V(attention_queries)], end[V(attention_queries)]; // of the page's positions that the query sees
-    bool whole = true;
-    f32x16 corrections = {0}, sums_of_weights = {0};
+    // Positions that all see, if they begin together: all of a page but where the context ends or a window starts.
+    uint32_t to = APUS_PAGE, last = 0;
+    bool together = true;
     for (int i = 0; i < n; i++) {
-        const query *query = &queries[i];
-        begin[i] = query->first > page_start ? query->first - page_start : 0;
-        end[i] = query->last + 1 - page_start < APUS_PAGE ? query->last + 1 - page_start : APUS_PAGE;
-        if (begin[i] > 0 || end[i] < APUS_PAGE) {
-            whole = false;
-            for (uint32_t j = 0; j < begin[i]; j++) scores[i][j] = -__builtin_inff();
-            for (uint32_t j = end[i]; j < APUS_PAGE; j++) scores[i][j] = -__builtin_inff();
-        }
-        f32x16 s[4];
-        for (size_t j = 0; j < 4; j++) s[j] = V(load)(&scores[i][16 * j]);
-        const float largest = V(reduce_max)(V(max)(V(max)(s[0], s[1]), V(max)(s[2], s[3])));
-        apus_partial *piece = query->piece;
-        const float max = largest > piece->max ? largest : piece->max;
-        corrections[i] = piece->max - max; // -infinity at first: the factor is 0
-        for (size_t j = 0; j < 4; j++) {
-            s[j] = V(exp2)(s[j] - V(splat)(max));
-            V(store)(&scores[i][16 * j], s[j]);
-        }
-        piece->max = max;
-        sums_of_weights[i] = V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
+        begin[i] = queries[i].first > page->start ? queries[i].first - page->start : 0;
+        end[i] = queries[i].last + 1 - page->start < APUS_PAGE ? queries[i].last + 1 - page->start : APUS_PAGE;
+        together = together && begin[i] == begin[0];
+        to = end[i] < to ? end[i] : to;
+        last = end[i] > last ? end[i] : last;
+    }
+    const uint32_t from = begin[0];
+    if (!together) to = from;
+
+    float scores[V(attention_queries)][APUS_PAGE];
+    V(score_page)(kv, page, queries, n, last, scores);
+    f32x16 corrections = {0}, sums = {0};
+    for (int i = 0; i < n; i++) {
+        float correction;
+        sums[i] = V(weigh)(scores[i], begin[i], end[i], queries[i].piece, &correction);
+        corrections[i] = correction;
     }
     corrections = V(exp2)(corrections);
-    for (int i = 0; i < n; i++) queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums_of_weights[i];
-
-    if (whole) {
-        size_t c = 0;
-        for (; c + 32 <= kv->v_stride; c += 32) {
-            f32x16 sums[V(attention_queries)][2];
-            for (int i = 0; i < n; i++) {
-                const float *values = apus_partial_values(queries[i].piece) + c;
-                sums[i][0] = V(load)(values) * V(splat)(corrections[i]);
-                sums[i][1] = V(load)(values + 16) * V(splat)(corrections[i]);
-            }
-            for (size_t j = 0; j < APUS_PAGE; j++) {
-                __builtin_prefetch(page->next_v + (c / 32 * APUS_PAGE + j) * 64, 0, 2);
-                const f32x16 a = V(load_f16)(v + j * kv->v_stride + c), b = V(load_f16)(v + j * kv->v_stride + c + 16);
-#pragma clang loop unroll(full)
-                for (int i = 0; i < n; i++) {
-                    const f32x16 weight = V(splat)(scores[i][j]);
-                    sums[i][0] = V(fma)(a, weight, sums[i][0]);
-                    sums[i][1] = V(fma)(b, weight, sums[i][1]);
-                }
-            }
-            for (int i = 0; i < n; i++) {
-                float *values = apus_partial_values(queries[i].piece) + c;
-                V(store)(values, sums[i][0]);
-                V(store)(values + 16, sums[i][1]);
-            }
-        }
-        for (; c < kv->v_stride; c += 16) {
-            for (int i = 0; i < n; i++) {
-                float *values = apus_partial_values(queries[i].piece) + c;
-                f32x16 sum = V(load)(values) * V(splat)(corrections[i]);
-                for (size_t j = 0; j < APUS_PAGE; j++)
-                    sum = V(fma)(V(load_f16)(v + j * kv->v_stride + c), V(splat)(scores[i][j]), sum);
-                V(store)(values, sum);
-            }
-        }
-        return;
-    }
-    for (int i = 0; i < n; i++) { // the last page of a context, or the first of a window
-        for (size_t c = 0; c < kv->v_stride; c += 16) {
-            float *values = apus_partial_values(queries[i].piece) + c;
-            f32x16 sum = V(load)(values) * V(splat)(corrections[i]);
-            for (size_t j = begin[i]; j < end[i]; j++)
-                sum = V(fma)(V(load_f16)(v + j * kv->v_stride + c), V(splat)(scores[i][j]), sum);
-            V(store)(values, sum);
-        }
+    for (int i = 0; i < n; i++) queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums[i];
+    V(add_together)(kv, page, queries, n, from, to, corrections, scores);
+    for (int i = 0; i < n; i++) {
+        const uint32_t rest = together ? to : begin[i];
+        if (rest < end[i]) V(add_alone)(kv, page, queries[i].piece, rest, end[i], scores[i]);
     }
 }
 
