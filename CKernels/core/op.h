@@ -41,10 +41,13 @@ static inline const apus_segment *apus_segment_of(const apus_step *step, uint32_
 
 // Packed activations: tiles of up to 12 tokens, in order, each n = min(12, what is left) tokens wide.
 //   APUS_ACT_F32: (cols, n) f32.
-//   APUS_ACT_Q8: for each block of 32 columns a record of 44 n bytes:
+//   APUS_ACT_Q8: for each block of 32 columns a record of 48 n bytes:
 //     (8, n) int32, four int8 each: columns 4 s … 4 s + 3 of the block;
-//     (n) f32 scale = max |x| / 127;  (n) f32 scale * sum of the 32 int8;  (n, 2) int16 sums of the two halves.
-#define APUS_Q8_RECORD 44
+//     (n) f32 scale = max |x| / 127;  (n) f32 scale * sum of the 32 int8;
+//     (2, n) int32: -32 * the sum of the 32 int8, and of the first 16: what integer sums start at, for codes that 32 is
+//     to be taken off.
+#define APUS_Q8_RECORD 48
+#define APUS_START_OFFSET 32
 
 /// A token's place in packed activations.
 typedef struct apus_act_place {

@@ -29,9 +29,8 @@ APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block,
     const int32_t sum_a = __builtin_reduce_add(qa), sum_b = __builtin_reduce_add(qb);
     ((float *)record)[8 * width + lane] = scale;
     ((float *)record)[9 * width + lane] = scale * (float)(sum_a + sum_b);
-    int16_t *halves = (int16_t *)((float *)record + 10 * width) + 2 * lane;
-    halves[0] = (int16_t)sum_a;
-    halves[1] = (int16_t)sum_b;
+    ((int32_t *)record)[10 * width + lane] = -APUS_START_OFFSET * (sum_a + sum_b);
+    ((int32_t *)record)[11 * width + lane] = -APUS_START_OFFSET * sum_a;
     V(store)(rest, V(fma)(V(to_float)(qa), V(splat)(-scale), a));
     V(store)(rest + 16, V(fma)(V(to_float)(qb), V(splat)(-scale), b));
 }

@@ -14,27 +14,44 @@ APUS_INLINE void V(add_minima)(f32x16 *sum, int m, f32x16 minimum, const float *
     for (int t = 0; t < m; t++) sum[t] = V(fma)(minimum, V(splat)(scaled_sum[t]), sum[t]);
 }
 
-/// scale[t] * (sum of a) of half g of a block: what add_minima takes where each half has a minimum.
-APUS_INLINE void V(scale_halves)(float *scaled_sum, int m, const float *scale, const int16_t *half_sums, int g) {
-#pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++) scaled_sum[t] = scale[t] * (float)half_sums[2 * t + g];
+/// APUS_START_OFFSET times minus the sum of a: of the block, or of half g of it. `starts` as in core/op.h.
+APUS_INLINE i32x16 V(start)(const int32_t *starts, size_t width, int t, int g, int groups) {
+    if (groups == 1) return V(splat_int)(starts[t]);
+    const i32x16 first = V(splat_int)(starts[width + (size_t)t]);
+    return g == 0 ? first : V(splat_int)(starts[t]) - first;
 }
 
-/// `acts` is a record of packed activations `width` tokens wide, from its token t0 on; m, groups, has_min and is_signed
-/// are constants.
+/// The same times `offset` (a constant) instead.
+APUS_INLINE i32x16 V(start_of)(i32x16 start, int offset) {
+    return offset == APUS_START_OFFSET ? start : (start >> 5) * offset; // a multiple of 32: exact
+}
+_Static_assert(APUS_START_OFFSET == 1 << 5, "as start_of() divides");
+
+/// scale[t] * (sum of a) of half g of a block: what add_minima takes where each half has a minimum.
+APUS_INLINE void V(scale_half)(float *scaled_sum, int m, const float *scale, const int32_t *starts, size_t width,
+                               int g) {
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) {
+        const int32_t first = starts[width + (size_t)t], start = g == 0 ? first : starts[t] - first;
+        scaled_sum[t] = scale[t] * ((float)start * (-1.0f / APUS_START_OFFSET)); // but for the scale exact
+    }
+}
+
+/// `acts` is a record of packed activations `width` tokens wide, from its token t0 on; m, offset, groups, has_min and
+/// is_signed are constants.
 APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16 d[2], const f32x16 minimum[2],
                               int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
                               size_t t0) {
     const int32_t *steps = (const int32_t *)acts + t0;
     const float *scale = (const float *)acts + 8 * width + t0;
     const float *scaled_sum = scale + width;
-    const int16_t *half_sums = (const int16_t *)((const float *)acts + 10 * width) + 2 * t0;
+    const int32_t *starts = (const int32_t *)acts + 10 * width + t0;
     i32x16 dot[APUS_TILE_TOKENS];
     for (int g = 0; g < groups; g++) {
 #pragma clang loop unroll(full)
         for (int t = 0; t < m; t++) {
-            const int32_t total = groups == 2 ? half_sums[2 * t + g] : half_sums[2 * t] + half_sums[2 * t + 1];
-            dot[t] = V(splat_int)(-offset * total);
+            dot[t] = (i32x16){0};
+            if (offset != 0) dot[t] = V(start_of)(V(start)(starts, width, t, g, groups), offset);
         }
 #pragma clang loop unroll(full)
         for (int s = g * (8 / groups); s < (g + 1) * (8 / groups); s++) {
@@ -48,7 +65,7 @@ APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16
         if (has_min && groups == 1) V(add_minima)(sum, m, minimum[0], scaled_sum);
         if (has_min && groups == 2) {
             float scaled_half[APUS_TILE_TOKENS];
-            V(scale_halves)(scaled_half, m, scale, half_sums, g);
+            V(scale_half)(scaled_half, m, scale, starts, width, g);
             V(add_minima)(sum, m, minimum[g], scaled_half);
         }
     }

@@ -11,6 +11,11 @@
 //   APUS_BLOCK, APUS_BLOCK_BYTES   of the file's format
 // and the function `static void explode(const uint8_t *block, apus_codes *codes)`, which gives indices with a codebook.
 
+// Unpacked: see apus_unpacked_form.
+_Static_assert(APUS_FORM == APUS_PLAIN || APUS_FORM == APUS_HALVES ? APUS_OFFSET <= APUS_START_OFFSET
+                                                                   : APUS_OFFSET == 0,
+               "an offset of the form");
+
 #define TYPE_FN(name) APUS_CONCAT(name, APUS_QUANT)
 #define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
 #define UNPACK_SCALES APUS_CONCAT(scales, APUS_SCALE)

@@ -54,6 +54,8 @@ static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *
             u8x64 w[8];
             f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
             V(unpack_codes)(planes + i * plane, w);
+            if (APUS_FORM == APUS_PLAIN || APUS_FORM == APUS_HALVES)
+                for (int s = 0; s < 8; s++) w[s] += APUS_START_OFFSET - APUS_OFFSET;
             V(UNPACK_SCALES)(scales, i, d, minimum);
             V(put_values)(values + (first + i) * 512, w);
             for (size_t g = 0; g < APUS_GROUPS; g++) {
@@ -71,8 +73,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
-        const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
-        const apus_unpacked unpacked = {values, scales, minima, offset};
+        const apus_unpacked unpacked = {values, scales, minima};
         apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, false, out);
         if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, true, out);
         return;

@@ -35,7 +35,6 @@ typedef struct apus_unpacked {
     const uint8_t *values; ///< (cols / 32, 512) in the order of the instruction set: quants/unpacked_*.inl.h
     const float *scales;   ///< (cols / 32, groups, 16)
     const float *minima;   ///< as the scales, or NULL
-    int32_t offset;        ///< to take off every value
 } apus_unpacked;
 
 /// Sets `out`, or adds to it.
@@ -43,7 +42,8 @@ typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const v
                                  float *out);
 
 /// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
-/// 16; signed bytes with one scale.
+/// 16; signed bytes with one scale. Values with minima have no offset, unsigned ones without are unpacked so that
+/// APUS_START_OFFSET is to be taken off.
 typedef enum apus_unpacked_form {
     APUS_PLAIN,
     APUS_MINIMA,

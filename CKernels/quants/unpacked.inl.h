@@ -1,9 +1,9 @@
 // Products of an unpacked tile, per instruction set.
 #include "quants/block.inl.h"
 
-/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last four arguments are constants.
+/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last five arguments are constants.
 APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
-                                bool add, float *out, int m, int groups, int has_min, int is_signed) {
+                                bool add, float *out, int m, int offset, int groups, int has_min, int is_signed) {
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t block = 0; block < cols / 32; block++) {
@@ -13,7 +13,7 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
             d[g] = V(load)(tile->scales + at);
             if (has_min) minimum[g] = V(load)(tile->minima + at);
         }
-        V(add_values)(sum, m, tile->values + block * 512, d, minimum, tile->offset, groups, has_min, is_signed,
+        V(add_values)(sum, m, tile->values + block * 512, d, minimum, offset, groups, has_min, is_signed,
                       acts + block * APUS_Q8_RECORD * width, width, t0);
     }
     for (int t = 0; t < m; t++) {
@@ -23,7 +23,7 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
 }
 
 APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens, bool add,
-                               float *out, int groups, int has_min, int is_signed) {
+                               float *out, int offset, int groups, int has_min, int is_signed) {
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
@@ -31,7 +31,8 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
             const size_t rest = width - t;
             const int m = (int)(rest < V(product_tokens) ? rest : V(product_tokens));
 #define APUS_CASE(n)                                                                                                   \
-    V(tile_tokens)(tile, cols, acts, width, t, add, out, n <= V(product_tokens) ? n : 1, groups, has_min, is_signed)
+    V(tile_tokens)(tile, cols, acts, width, t, add, out, n <= V(product_tokens) ? n : 1, offset, groups, has_min,      \
+                   is_signed)
             switch (m) {
             case 1:
                 APUS_CASE(1);
@@ -79,23 +80,23 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
 }
 
 static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 0);
+    V(all_tokens)(tile, cols, acts, tokens, add, out, APUS_START_OFFSET, 1, 0, 0);
 }
 
 static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 1, 0);
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 0, 1, 1, 0);
 }
 
 static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 0, 0);
+    V(all_tokens)(tile, cols, acts, tokens, add, out, APUS_START_OFFSET, 2, 0, 0);
 }
 
 static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
                            float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 2, 1, 0);
+    V(all_tokens)(tile, cols, acts, tokens, add, out, 0, 2, 1, 0);
 }
 
 static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
                             float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 1, 0, 1);
+    V(all_tokens)(tile, cols, acts, tokens, add, out, V(signed_offset), 1, 0, 1);
 }

@@ -28,11 +28,14 @@ APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const 
     (void)is_signed;
     const int32_t *steps = (const int32_t *)acts + t0;
     const float *scale = (const float *)acts + 8 * width + t0;
-    const int16_t *half_sums = (const int16_t *)((const float *)acts + 10 * width) + 2 * t0;
+    const int32_t *starts = (const int32_t *)acts + 10 * width + t0;
     for (int g = 0; g < groups; g++) {
         int32_t start[4] = {0}; // minus the offset times the sum of the activations
         for (int t = 0; t < m; t++)
-            start[t] = -offset * (groups == 2 ? half_sums[2 * t + g] : half_sums[2 * t] + half_sums[2 * t + 1]);
+            start[t] = (groups == 1 ? starts[t]
+                        : g == 0    ? starts[width + (size_t)t]
+                                    : starts[t] - starts[width + (size_t)t]) /
+                       APUS_START_OFFSET * offset;
         // dots[i][j]: tokens 2 i and 2 i + 1 (halves) by rows 2 j and 2 j + 1.
         int32x4_t dots[2][8];
         for (int j = 0; j < 8; j++) {
@@ -67,7 +70,7 @@ APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const 
         if (has_min && groups == 1) V(add_minima)(sum, m, minimum[0], scale + width);
         if (has_min && groups == 2) {
             float scaled_half[4];
-            V(scale_halves)(scaled_half, m, scale, half_sums, g);
+            V(scale_half)(scaled_half, m, scale, starts, width, g);
             V(add_minima)(sum, m, minimum[g], scaled_half);
         }
     }

@@ -14,17 +14,17 @@ static inline float packed_f32(const void *acts, size_t tokens, size_t cols, siz
 typedef struct packed_block {
     int8_t q[32];
     float scale, scaled_sum;
-    int16_t half_sums[2];
+    int32_t starts[2]; ///< -32 * the sum of q, and of its first half
 } packed_block;
 
 static inline packed_block packed_q8(const void *acts, size_t tokens, size_t cols, size_t token, size_t block) {
     const size_t first = token / 12 * 12, width = tokens - first < 12 ? tokens - first : 12, lane = token - first;
-    const uint8_t *record = (const uint8_t *)acts + first * (cols / 32) * 44 + block * 44 * width;
+    const uint8_t *record = (const uint8_t *)acts + first * (cols / 32) * 48 + block * 48 * width;
     packed_block b;
     for (size_t s = 0; s < 8; s++) memcpy(b.q + 4 * s, record + (s * width + lane) * 4, 4);
     memcpy(&b.scale, record + (8 * width + lane) * 4, 4);
     memcpy(&b.scaled_sum, record + (9 * width + lane) * 4, 4);
-    memcpy(b.half_sums, record + (10 * width + lane) * 4, 4);
+    for (size_t g = 0; g < 2; g++) memcpy(&b.starts[g], record + ((10 + g) * width + lane) * 4, 4);
     return b;
 }
 

@@ -18,8 +18,8 @@ static void check_block(const packed_block *b, const float *x, const char *what)
         most = abs(b->q[i]) > most ? abs(b->q[i]) : most;
     }
     check(b->scale == largest / 127.0f, "%s: scale %a of largest %a", what, (double)b->scale, (double)largest);
-    check(b->half_sums[0] == sums[0] && b->half_sums[1] == sums[1], "%s: sums %d %d, wanted %d %d", what,
-          b->half_sums[0], b->half_sums[1], sums[0], sums[1]);
+    check(b->starts[0] == -32 * (sums[0] + sums[1]) && b->starts[1] == -32 * sums[0], "%s: starts %d %d of sums %d %d",
+          what, b->starts[0], b->starts[1], sums[0], sums[1]);
     check(same_float(b->scaled_sum, b->scale * (float)(sums[0] + sums[1])), "%s: scaled sum %a", what,
           (double)b->scaled_sum);
     check(most == (largest > 1e-35f ? 127 : 0), "%s: largest int8 %d of largest %a", what, most, (double)largest);
