@@ -84,7 +84,8 @@ private func bools(_ values: Bool...) -> Metadata.Value { .numbers(GGUFNumberArr
         let cap = "final_logit_softcapping"
         #expect(try spec("gemma3", [(cap, .float32(30))]).logitCap == 30)
         #expect(try spec("gemma3", [(cap, .float32(0))]).logitCap == 0 && spec("gemma3").logitCap == 0)
-        #expect(message("gemma3", [(cap, .float32(-1))]) == "gemma3.final_logit_softcapping is -1.0, wanted: at least 0")
+        #expect(
+            message("gemma3", [(cap, .float32(-1))]) == "gemma3.final_logit_softcapping is -1.0, wanted: at least 0")
         #expect(message("gemma3", [(cap, .float32(.nan))]).contains("finite"))
     }
 

@@ -50,8 +50,8 @@ func tokens(_ count: Int, seed: Int = 1, vocabulary: Int = 203) -> [Int32] {
             SyntheticModel {
                 ($0.architecture, $0.layers, $0.kvHeads) = ("gemma3", 7, 1)
                 $0.metadata = [
-                ("gemma3.attention.sliding_window", .uint32(40)), ("gemma3.final_logit_softcapping", .float32(4)),
-            ]
+                    ("gemma3.attention.sliding_window", .uint32(40)), ("gemma3.final_logit_softcapping", .float32(4)),
+                ]
             },
             SyntheticModel { ($0.architecture, $0.type) = ("qwen3", .q5_0) },
             SyntheticModel {

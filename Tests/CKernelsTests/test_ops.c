@@ -307,8 +307,8 @@ static void test_embed(void) {
 // Bounded logits
 
 /// 1 - 2 / (e + 1), e = exp(2y), absolutely. y is off by 2.1 u, e by 2.1 u |2y| + 2e-7 (test_math.c), relatively both;
-/// the derivative by ln e is 2e / (e + 1)^2, at most 1/2, and times |2y| at most 0.45; sum, quotient, difference and the
-/// product with cap are off by u each, of 1 at the most but for the quotient's 2.
+/// the derivative by ln e is 2e / (e + 1)^2, at most 1/2, and times |2y| at most 0.45; sum, quotient, difference and
+/// the product with cap are off by u each, of 1 at the most but for the quotient's 2.
 static void test_softcap(void) {
     const double bound = 0.45 * (2.1 + 2.1) * U + 0.5 * 2e-7 + 6 * U;
     static const size_t sizes[] = {1, 15, 16, 17, 203, 4095, 4096, 4097, 9000};
@@ -327,8 +327,8 @@ static void test_softcap(void) {
             memcpy(y, x, all * sizeof(float));
             run_ops(&op, 1, &step, 1 + isa % 3);
             if (isa == APUS_ISA_PORTABLE) memcpy(first, y, all * sizeof(float));
-            check(first_difference(y, first, all) == all, "softcap, %s: %zu x %zu differ",
-                  apus_isa_name((apus_isa)isa), rows, n);
+            check(first_difference(y, first, all) == all, "softcap, %s: %zu x %zu differ", apus_isa_name((apus_isa)isa),
+                  rows, n);
         }
         for (size_t j = 0; j < all; j++) {
             const double wanted = (double)cap * tanh((double)x[j] / (double)cap);
