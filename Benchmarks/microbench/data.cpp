@@ -169,7 +169,7 @@ namespace {
 /// A plan over a list of like ops, some at a time.
 struct RotatingPlan {
     std::vector<apus_op> ops;
-    std::vector<int32_t> page_table, token_ids;
+    std::vector<int32_t> page_table, token_ids, logit_tokens;
     std::vector<std::shared_ptr<void>> keep;
     SharedPages scratch;
     size_t scratch_bytes = 0, batch = 1, next = 0;
@@ -195,15 +195,16 @@ Work plan_work(std::vector<apus_op> ops, double macs_each, size_t tokens, int32_
     plan->page_table = std::move(page_table);
     plan->token_ids = std::move(token_ids);
     plan->token_ids.resize(tokens);
+    for (size_t i = 0; i < tokens; i++) plan->logit_tokens.push_back(static_cast<int32_t>(i));
     plan->keep = std::move(keep);
     plan->threads = threads;
     plan->segment = {0, static_cast<int32_t>(tokens), first_pos, plan->page_table.data()};
     plan->step = {.n_tokens = static_cast<int32_t>(tokens),
                   .n_segments = 1,
-                  .n_logits = 0,
+                  .n_logits = static_cast<int32_t>(tokens),
                   .tokens = plan->token_ids.data(),
                   .segments = &plan->segment,
-                  .logit_tokens = nullptr,
+                  .logit_tokens = plan->logit_tokens.data(),
                   .cancel = nullptr};
     plan->scratch_bytes = apus_plan_scratch_bytes(plan->ops.data(), plan->ops.size(), tokens);
     plan->scratch = make_pages(plan->scratch_bytes * static_cast<size_t>(threads));

@@ -52,6 +52,7 @@ void add_op_cases(Grid &grid) {
         {"attention", add_attention},
         {"attention_merge", add_attention_merge},
         {"glu", add_glu},
+        {"softcap", add_softcap},
     };
 #define APUS_OP(name)                                                                                                  \
     if (auto op = known.find(#name); op != known.end())                                                                \

@@ -15,6 +15,7 @@ void add_rope_kv(Grid &grid);
 void add_attention(Grid &grid);
 void add_attention_merge(Grid &grid);
 void add_glu(Grid &grid);
+void add_softcap(Grid &grid);
 
 } // namespace microbench
 #endif

@@ -15,7 +15,6 @@ import baseline
 WIDTH, HEIGHT = 1160, 640
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 16, 48
 LEVELS = ["L1", "L2", "L3", "memory"]
-UNITS = ["int8", "f32", "bf16"]
 COUNTERS = ["ns/kernel", "GMAC/s", "GB/s", "MAC/B", "%roof", "roof_GMAC/s", "roof_GB/s", "cycles", "instr"]
 TEMPLATE = Path(__file__).with_name("roofline.template.html")
 
@@ -92,15 +91,18 @@ class Plot:
 
     def roof_lines(self, compute, read):
         lines = []
-        for (unit, isa, threads), rate in compute.items():
-            at, label = self.y(rate), f"{unit} {isa} {rate:.0f}"
+        # Labels from the top down, each at least a line below the one before, of the roofs of a number of threads.
+        free = {}
+        for (unit, isa, threads), rate in sorted(compute.items(), key=lambda item: -item[1]):
+            at, label = self.y(rate), f"{unit} {isa} {rate:.3g}"
+            free[threads] = label_at = max(at + 4, free.get(threads, 0) + 13)
             # From where the fastest level could feed it.
             fastest = max((gb for (_, t), gb in read.items() if t == threads), default=rate)
             begin = max(self.x(max(rate / fastest, self.x0)), LEFT)
             lines.append(
                 f'<g class="roof" data-isa="{isa}" data-t="{threads}"><title>{label} GMAC/s, {threads}</title>'
                 f'<line x1="{begin:.1f}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                f'<text x="{WIDTH - RIGHT + 4}" y="{at + 4:.1f}">{label}</text></g>'
+                f'<text x="{WIDTH - RIGHT + 4}" y="{label_at:.1f}">{label}</text></g>'
             )
         for (level, threads), rate in read.items():
             highest = max((r for (_, _, t), r in compute.items() if t == threads), default=self.y1)
@@ -109,7 +111,9 @@ class Plot:
                 continue
             x1, y1, x2, y2 = self.x(first), self.y(first * rate), self.x(last), self.y(last * rate)
             angle = math.degrees(math.atan2(y2 - y1, x2 - x1))
-            at = (x1 + (x2 - x1) * 0.12, y1 + (y2 - y1) * 0.12 - 5)
+            # Lines lie close together: a label each at another place along them.
+            part = 0.06 + 0.2 * LEVELS.index(level) if level in LEVELS else 0.5
+            at = (x1 + (x2 - x1) * part, y1 + (y2 - y1) * part - 4)
             lines.append(
                 f'<g class="roof read" data-t="{threads}"><title>{level}: {rate:.1f} GB/s, {threads}</title>'
                 f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
