@@ -171,7 +171,6 @@ int run(std::vector<char *> arguments) {
         program.roofs.measure();
         for (const auto &[name, value] : program.roofs.context()) {
             benchmark::AddCustomContext(name, value);
-            std::fprintf(stderr, "  %-34s %s\n", name.c_str(), value.c_str());
         }
         const std::string disturbance = program.roofs.disturbance();
         if (!disturbance.empty()) std::fprintf(stderr, "note: %s\n", disturbance.c_str());
