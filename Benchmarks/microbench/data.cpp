@@ -74,6 +74,19 @@ SharedPages make_acts(apus_act_format format, size_t tokens, size_t cols) {
     return pages;
 }
 
+apus_acts acts_of(apus_act_format format, const SharedPages &pages) {
+    apus_acts acts = {};
+    (format == APUS_ACT_Q8 ? acts.q8 : format == APUS_ACT_BF16 ? acts.bf16 : acts.f32) = pages->data();
+    return acts;
+}
+
+apus_probe unit_of(const apus_quant *quant) {
+    const apus_act_format format = apus_quant_act_format(quant);
+    return format == APUS_ACT_Q8     ? APUS_PROBE_INT8_DOT
+           : format == APUS_ACT_BF16 ? APUS_PROBE_BF16_DOT
+                                     : APUS_PROBE_F32_FMA;
+}
+
 size_t beyond_caches() {
     const size_t last = std::max({apus_cache_bytes(1), apus_cache_bytes(2), apus_cache_bytes(3), size_t{16} << 20});
     // Not all of a round is gone when it begins again, as a last level is no strict queue: eight times keep an eighth.

@@ -30,6 +30,11 @@ SharedPages make_floats(size_t count);
 /// Packed activations of such values.
 SharedPages make_acts(apus_act_format format, size_t tokens, size_t cols);
 
+/// They as an op's input or output.
+apus_acts acts_of(apus_act_format format, const SharedPages &pages);
+/// The roof of a weight type's products.
+apus_probe unit_of(const apus_quant *quant);
+
 /// Copies of a matrix, together bigger than every cache, so that rotating over them reads memory as layers do.
 struct Matrices {
     SharedPages pages;

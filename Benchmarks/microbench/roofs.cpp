@@ -71,6 +71,9 @@ double Roofs::fresh_memory(int threads) {
 }
 
 double Roofs::compute(apus_probe unit, apus_isa isa, int threads) const {
+    // The other variants multiply bf16 as f32.
+    if (unit == APUS_PROBE_BF16_DOT && !(isa == APUS_ISA_AVX512VNNI && apus_isa_use_bf16(true)))
+        unit = APUS_PROBE_F32_FMA;
     const auto found = figures_.find(compute_key(unit, isa, threads));
     return found == figures_.end() ? 0 : found->second;
 }

@@ -41,6 +41,9 @@ static inline const apus_segment *apus_segment_of(const apus_step *step, uint32_
 
 // Packed activations: tiles of up to 12 tokens, in order, each n = min(12, what is left) tokens wide.
 //   APUS_ACT_F32: (cols, n) f32.
+//   APUS_ACT_BF16: (cols, n) f32 with the values of bf16: rounded to nearest, ties to even, and 0 below 2^-49 (see
+//     quants/bf16.c); or (cols / 2, n, 2) bf16 where the variant in use has BF16 dot products. A column of zeros more
+//     when cols is odd.
 //   APUS_ACT_Q8: for each block of 32 columns a record of 48 n bytes:
 //     (8, n) int32, four int8 each: columns 4 s … 4 s + 3 of the block;
 //     (n) f32 scale = max |x| / 127;  (n) f32 scale * sum of the 32 int8;
@@ -57,7 +60,15 @@ typedef struct apus_act_place {
 } apus_act_place;
 
 static inline size_t apus_act_column_bytes(apus_act_format format, size_t cols) {
-    return format == APUS_ACT_F32 ? cols * sizeof(float) : cols / APUS_ACT_BLOCK * APUS_Q8_RECORD;
+    switch (format) {
+    case APUS_ACT_F32:
+        return cols * sizeof(float);
+    case APUS_ACT_BF16:
+        return (cols + 1) / 2 * 2 * sizeof(float);
+    case APUS_ACT_Q8:
+        break;
+    }
+    return cols / APUS_ACT_BLOCK * APUS_Q8_RECORD;
 }
 
 static inline apus_act_place apus_act_place_of(apus_act_format format, size_t cols, size_t token, size_t tokens) {

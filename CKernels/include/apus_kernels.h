@@ -30,7 +30,7 @@ typedef enum apus_isa {
     APUS_ISA_PORTABLE,
     APUS_ISA_AVX2,       ///< AVX2, FMA, F16C
     APUS_ISA_AVX512,     ///< AVX-512 F, BW, CD, DQ, VL
-    APUS_ISA_AVX512VNNI, ///< the above and VNNI
+    APUS_ISA_AVX512VNNI, ///< the above and VNNI, and BF16 where present
     APUS_ISA_NEON,
     APUS_ISA_NEON_DOTPROD,
     APUS_ISA_NEON_I8MM,
@@ -47,6 +47,9 @@ APUS_API apus_isa apus_isa_active(void);
 /// Returns false and writes one line that lists the available names to `error` when the machine lacks it.
 /// Not to be called while a plan runs or once weights are in use by another thread.
 APUS_API bool apus_isa_select(const char *name, char *error, size_t error_bytes);
+/// Whether avx512vnni may use BF16 dot products, which it does at first; the bits are the same. Returns whether it
+/// will: false where the processor has none. As apus_isa_select(), not to be called while a plan runs.
+APUS_API bool apus_isa_use_bf16(bool use);
 
 // ---------------------------------------------------------------------------------------------------------------
 // The team of threads
@@ -85,8 +88,9 @@ APUS_API void apus_pages_free(void *pages, size_t bytes);
 
 /// What form of activations a weight type multiplies with.
 typedef enum apus_act_format {
-    APUS_ACT_Q8,  ///< int8 per block of 32 with an f32 scale
-    APUS_ACT_F32, ///< f32
+    APUS_ACT_Q8,   ///< int8 per block of 32 with an f32 scale
+    APUS_ACT_F32,  ///< f32
+    APUS_ACT_BF16, ///< bf16
 } apus_act_format;
 
 /// A weight type: everything that is known of it. One file in quants/ and one line in quants/registry.h each.
@@ -129,14 +133,15 @@ APUS_API void apus_weights_decode_row(const apus_weights *weights, size_t row, f
 
 /// Bytes of the packed activations of `tokens` x `cols`.
 APUS_API size_t apus_acts_bytes(apus_act_format format, size_t tokens, size_t cols);
-/// Packs src (tokens, cols) for the matrix products; what the fused ops do by themselves. `cols` is a multiple of 32
-/// for APUS_ACT_Q8.
+/// Packs src (tokens, cols) for the matrix products of the variant in use; what the fused ops do by themselves. `cols`
+/// is a multiple of 32 for APUS_ACT_Q8.
 APUS_API void apus_acts_pack(apus_act_format format, void *dst, const float *src, size_t tokens, size_t cols);
 
 /// Where an op leaves its output for the products that follow: any pointer may be NULL.
 typedef struct apus_acts {
     void *q8;      ///< packed APUS_ACT_Q8
     void *f32;     ///< packed APUS_ACT_F32
+    void *bf16;    ///< packed APUS_ACT_BF16
     void *q8_rest; ///< what q8 leaves of the values, quantized once more: for products that ask for it
 } apus_acts;
 

@@ -70,6 +70,21 @@ bool apus_isa_available(apus_isa isa) {
     }
 }
 
+static bool bf16_wanted = true;
+
+bool apus_isa_has_bf16(void) {
+#if defined(__x86_64__)
+    return __atomic_load_n(&bf16_wanted, __ATOMIC_RELAXED) && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
+bool apus_isa_use_bf16(bool use) {
+    __atomic_store_n(&bf16_wanted, use, __ATOMIC_RELAXED);
+    return apus_isa_has_bf16();
+}
+
 static int active = -1; // not chosen yet
 
 static apus_isa best(void) {

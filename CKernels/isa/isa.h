@@ -63,5 +63,9 @@ typedef uint8_t u8x64 __attribute__((vector_size(64)));
 typedef uint8_t u8x16 __attribute__((vector_size(16)));
 typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef uint16_t u16x16 __attribute__((vector_size(32)));
+typedef uint16_t u16x32 __attribute__((vector_size(64)));
+
+/// Whether avx512vnni is to use BF16 dot products.
+bool apus_isa_has_bf16(void);
 
 #endif

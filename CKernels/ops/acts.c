@@ -15,7 +15,9 @@ size_t apus_acts_bytes(apus_act_format format, size_t tokens, size_t cols) {
 }
 
 void apus_acts_pack(apus_act_format format, void *dst, const float *src, size_t tokens, size_t cols) {
-    const apus_acts out = {.q8 = format == APUS_ACT_Q8 ? dst : NULL, .f32 = format == APUS_ACT_F32 ? dst : NULL};
+    const apus_acts out = {.q8 = format == APUS_ACT_Q8 ? dst : NULL,
+                           .f32 = format == APUS_ACT_F32 ? dst : NULL,
+                           .bf16 = format == APUS_ACT_BF16 ? dst : NULL};
     pack[apus_isa_active()](&out, src, tokens, cols);
 }
 #else

@@ -40,6 +40,34 @@ APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const 
     for (size_t i = 0; i < n; i++) to[i * place.width] = x[i];
 }
 
+/// Rounds to the nearest bf16, ties to even; 0 below 2^-49.
+APUS_INLINE u32x16 V(round_bf16)(f32x16 x) {
+    const u32x16 bits = (u32x16)x, rounded = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    const u32x16 is_nan = (u32x16)((bits & 0x7fffffff) > 0x7f800000);
+    const u32x16 is_small = (u32x16)((rounded & 0x7fffffff) < (127 - 49) << 23);
+    return (rounded & ~is_small & ~is_nan) | (0x7fc00000 & is_nan);
+}
+
+/// col is even; a column past an odd n becomes 0.
+APUS_INLINE void V(put_bf16)(void *acts, apus_act_place place, size_t col, const float *x, size_t n) {
+    float whole[APUS_ACT_BLOCK] = {0};
+    __builtin_memcpy(whole, x, n * sizeof(float));
+    const u32x16 low = V(round_bf16)(V(load)(whole)), high = V(round_bf16)(V(load)(whole + 16));
+    const size_t even = (n + 1) / 2 * 2;
+    if (V(uses_bf16)()) {
+        const u16x16 low_half = __builtin_convertvector(low >> 16, u16x16);
+        const u16x16 high_half = __builtin_convertvector(high >> 16, u16x16);
+        __builtin_memcpy(whole, &low_half, sizeof low_half);
+        __builtin_memcpy(whole + 8, &high_half, sizeof high_half);
+        place.tile_offset /= 2; // a pair takes the place of an f32
+        V(put_f32)(acts, place, col / 2, whole, even / 2);
+    } else {
+        V(store)(whole, (f32x16)low);
+        V(store)(whole + 16, (f32x16)high);
+        V(put_f32)(acts, place, col, whole, even);
+    }
+}
+
 /// Stores columns [col, col + n) of a token in the forms that are wanted; col is a multiple of 32, n at most 32.
 APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, size_t token, size_t col, const float *x,
                              size_t n) {
@@ -49,5 +77,6 @@ APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, s
         V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, rest);
         if (out->q8_rest != NULL) V(put_block_q8)(out->q8_rest, place, col / APUS_ACT_BLOCK, rest, rest);
     }
+    if (out->bf16 != NULL) V(put_bf16)(out->bf16, apus_act_place_of(APUS_ACT_BF16, cols, token, tokens), col, x, n);
     if (out->f32 != NULL) V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
 }

@@ -20,7 +20,8 @@ static inline void apus_tile_product(const apus_weights *weights, size_t tile, c
 }
 
 static inline const void *apus_acts_for(const apus_weights *weights, const apus_acts *in) {
-    return weights->quant->act_format == APUS_ACT_Q8 ? in->q8 : in->f32;
+    const apus_act_format format = weights->quant->act_format;
+    return format == APUS_ACT_Q8 ? in->q8 : format == APUS_ACT_BF16 ? in->bf16 : in->f32;
 }
 
 #endif

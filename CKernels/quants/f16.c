@@ -11,6 +11,12 @@ static float widen(element e) { return apus_f16_to_f32(e); }
 #define APUS_QUANT_ID 1
 #include "quants/float.h"
 #else
-APUS_INLINE f32x16 V(load_column)(const uint8_t *p) { return V(load_f16)(p); }
+typedef f32x16 V(step_weights);
+enum { V(step_words) = 1, V(step_tokens) = V(float_tokens) };
+APUS_INLINE f32x16 V(load_step)(const uint8_t *p) { return V(load_f16)(p); }
+APUS_INLINE f32x16 V(add_step)(f32x16 sum, f32x16 w, const float *act, size_t width) {
+    (void)width;
+    return V(fma)(w, V(splat)(*act), sum);
+}
 #include "quants/float.inl.h"
 #endif

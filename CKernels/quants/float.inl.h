@@ -1,32 +1,41 @@
-// A float type's product, per instruction set: sum[t][r] = fma(w[r][c], a[t][c], sum[t][r]), column by column.
+// A float type's product, per instruction set, step by step of APUS_STEP_COLS columns:
+//   sum[t] = V(add_step)(sum[t], V(load_step)(the step's weights), the step's activations of token t, width)
+// Both functions are the weight type's, and so are the type V(step_weights) between them and V(step_words): how many
+// words of 4 bytes, `width` words apart, the activations of a step and a token are; V(step_tokens) are taken at once,
+// by what the registers hold. The product's name is APUS_MULTIPLY, if defined.
+#ifndef APUS_MULTIPLY
+#define APUS_MULTIPLY product
+#endif
 
 /// `m` tokens from t0 on (a constant), in a tile of activations `width` tokens wide.
-APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t cols, const float *acts, size_t width, size_t t0, int m,
+APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, size_t width, size_t t0, int m,
                                 float *out) {
+    const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
-    for (size_t c = 0; c < cols; c++) {
-        const uint8_t *column = tile + c * 16 * sizeof(element);
-        __builtin_prefetch(column + 4096);
-        const f32x16 w = V(load_column)(column);
+    for (size_t s = 0; s < steps; s++) {
+        const uint8_t *weights = tile + s * step_bytes;
+        __builtin_prefetch(weights + 4096);
+        const V(step_weights) w = V(load_step)(weights);
 #pragma clang loop unroll(full)
-        for (int t = 0; t < m; t++) sum[t] = V(fma)(w, V(splat)(acts[c * width + t0 + (size_t)t]), sum[t]);
+        for (int t = 0; t < m; t++) sum[t] = V(add_step)(sum[t], w, acts + s * V(step_words) * width + t0 + t, width);
     }
     for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
 }
 
-static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
-                       void *scratch) {
+static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
+                             float *out, void *scratch) {
     (void)rest; // the activations are whole
     (void)scratch;
+    const size_t steps = (cols + APUS_STEP_COLS - 1) / APUS_STEP_COLS;
     const float *a = acts;
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
             const size_t rest = width - t;
 #define APUS_CASE(n)                                                                                                   \
-    if (rest >= n && n <= V(float_tokens)) {                                                                           \
-        V(tile_tokens)(tile, cols, a, width, t, n, out);                                                               \
+    if (rest >= n && n <= V(step_tokens)) {                                                                            \
+        V(tile_tokens)(tile, steps, a, width, t, n, out);                                                              \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
@@ -38,7 +47,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
             APUS_CASE(1)
 #undef APUS_CASE
         }
-        a += width * cols;
+        a += width * steps * V(step_words);
         out += width * 16;
     }
 }

@@ -20,11 +20,13 @@ final class DecoderBuffers {
             let q8: Int
             let rest: Int
             let f32: Int
+            let bf16: Int
 
             init(_ arena: inout ArenaLayout, tokens: Int, cols: Int) throws(ApusError) {
                 q8 = try arena.add(apus_acts_bytes(APUS_ACT_Q8, tokens, cols))
                 rest = try arena.add(apus_acts_bytes(APUS_ACT_Q8, tokens, cols))
                 f32 = try arena.add(apus_acts_bytes(APUS_ACT_F32, tokens, cols))
+                bf16 = try arena.add(apus_acts_bytes(APUS_ACT_BF16, tokens, cols))
             }
         }
 
@@ -81,6 +83,7 @@ final class DecoderBuffers {
         return apus_acts(
             q8: formats.contains(APUS_ACT_Q8) ? pages.base + acts.q8 : nil,
             f32: formats.contains(APUS_ACT_F32) ? pages.base + acts.f32 : nil,
+            bf16: formats.contains(APUS_ACT_BF16) ? pages.base + acts.bf16 : nil,
             q8_rest: fine.map { apus_quant_act_format($0.quant) } == APUS_ACT_Q8 ? pages.base + acts.rest : nil)
     }
 

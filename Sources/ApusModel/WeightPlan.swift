@@ -92,7 +92,7 @@ struct WeightPlan {
     mutating func optionalVector(_ name: String, count: Int) throws(ApusError) -> Vector? {
         guard let tensor = file.tensor(named: name) else { return nil }
         let quant = try check(tensor, shape: [count])
-        guard apus_quant_act_format(quant) == APUS_ACT_F32 else {
+        guard apus_quant_act_format(quant) != APUS_ACT_Q8 else {
             throw ApusError(.unsupported, "\(describe(tensor)) has type \(tensor.type), wanted: F32, F16 or BF16")
         }
         let vector = Vector(count: count, offset: try layout.add(count * MemoryLayout<Float>.stride))

@@ -73,9 +73,12 @@ int main(void) {
     check(apus_isa_available(APUS_ISA_PORTABLE), "portable is available", "everywhere");
     const char *expected = getenv("APUS_EXPECT_ISA");
     if (expected) check(strcmp(apus_isa_name(best), expected) == 0, expected, apus_isa_name(best));
+    check(!apus_isa_use_bf16(false), "BF16 dot products are off when turned off", apus_isa_name(best));
+    const bool has_bf16 = apus_isa_use_bf16(true);
+    if (expected) check(!has_bf16, "none of the emulated models has BF16 dot products", expected);
     check_by_name(best);
     check_wrong_names(best);
     check_environment();
-    if (failures == 0) printf("best here: %s\n", apus_isa_name(best));
+    if (failures == 0) printf("best here: %s%s\n", apus_isa_name(best), has_bf16 ? " with BF16" : "");
     return failures != 0;
 }

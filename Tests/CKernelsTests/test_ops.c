@@ -61,6 +61,9 @@ static void test_packing(void) {
                     for (size_t c = 0; c < n; c++)
                         same = same && same_float(packed_f32(f32, tokens, n, t, c), x[t * n + c]);
                 check(same, "%s: f32 packing of %zu x %zu loses something", apus_isa_name((apus_isa)isa), tokens, n);
+                void *bf16 = edge_alloc(apus_acts_bytes(APUS_ACT_BF16, tokens, n));
+                apus_acts_pack(APUS_ACT_BF16, bf16, x, tokens, n);
+                check_bf16(bf16, f32, tokens, n, "packing");
             }
         }
         for (size_t t = 0; t < tokens; t++)
@@ -214,7 +217,7 @@ static void check_glu(const apus_quant *quant, size_t cols, size_t hidden, size_
     random_floats(x, tokens * cols);
     random_floats(biases, 2 * hidden);
     void *acts = edge_alloc(apus_acts_bytes(format, tokens, cols));
-    const apus_acts in = {.q8 = format == APUS_ACT_Q8 ? acts : NULL, .f32 = format == APUS_ACT_F32 ? acts : NULL};
+    const apus_acts in = acts_of(format, acts);
     const apus_step step = {.n_tokens = (int32_t)tokens};
     apus_op glu = {.kind = APUS_OP_glu,
                    .glu = {.in = in,
@@ -340,8 +343,29 @@ static void test_softcap(void) {
     }
 }
 
+/// Rounding to bf16: both sides of every tie and of every number, the edge of the small ones, infinities, NaN.
+static void test_bf16(void) {
+    const size_t keep = edge_count, cols = 1 << 10;
+    float *x = edge_floats(cols);
+    void *f32 = edge_alloc(apus_acts_bytes(APUS_ACT_F32, 1, cols));
+    void *bf16 = edge_alloc(apus_acts_bytes(APUS_ACT_BF16, 1, cols));
+    static const uint32_t rests[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff};
+    for (uint32_t upper = 0; upper < 1 << 16; upper += test_small() ? 7 * (uint32_t)cols : (uint32_t)cols) {
+        for (size_t rest = 0; rest < sizeof rests / sizeof *rests; rest++) {
+            for (uint32_t i = 0; i < cols; i++) x[i] = float_of((upper + i) << 16 | rests[rest]);
+            FOR_EACH_ISA(isa) {
+                apus_acts_pack(APUS_ACT_F32, f32, x, 1, cols);
+                apus_acts_pack(APUS_ACT_BF16, bf16, x, 1, cols);
+                check_bf16(bf16, f32, 1, cols, "rounding");
+            }
+        }
+    }
+    edge_release(keep);
+}
+
 int main(void) {
     test_packing();
+    test_bf16();
     test_norm();
     test_glu();
     test_embed();

@@ -19,11 +19,10 @@ static void multiply(const problem *p, size_t first, size_t n, float *out) {
     const apus_act_format format = apus_quant_act_format(p->quant);
     void *acts = edge_alloc(apus_acts_bytes(format, n, p->cols));
     apus_acts_pack(format, acts, p->x + first * p->cols, n, p->cols);
-    const apus_op op = {
-        .kind = APUS_OP_matmul,
-        .matmul = {.in = {.q8 = format == APUS_ACT_Q8 ? acts : NULL, .f32 = format == APUS_ACT_F32 ? acts : NULL},
-                   .products = {{.weights = p->weights, .out = out, .ld = (uint32_t)p->rows}},
-                   .n_products = 1}};
+    const apus_op op = {.kind = APUS_OP_matmul,
+                        .matmul = {.in = acts_of(format, acts),
+                                   .products = {{.weights = p->weights, .out = out, .ld = (uint32_t)p->rows}},
+                                   .n_products = 1}};
     run_ops(&op, 1, &(apus_step){.n_tokens = (int32_t)n}, 1);
 }
 
@@ -49,18 +48,25 @@ static problem make_problem(const apus_quant *quant, size_t rows, size_t cols, s
     return p;
 }
 
-/// Every variant at n tokens gives the reference's bits.
+/// The variant in use at n tokens gives the reference's bits.
+static void check_variant(const problem *p, size_t n, const char *what, const char *variant) {
+    const size_t keep = edge_count, first = random_below(p->tokens - n + 1);
+    float *out = edge_floats(n * p->rows);
+    multiply(p, first, n, out);
+    const size_t at = first_difference(out, p->reference + first * p->rows, n * p->rows);
+    check(at == n * p->rows, "%s %s, %zu x %zu, %zu tokens from %zu, %s: token %zu row %zu is %a, wanted %a",
+          apus_quant_name(p->quant), what, p->rows, p->cols, n, first, variant, at / p->rows, at % p->rows,
+          at < n * p->rows ? (double)out[at] : 0, at < n * p->rows ? (double)p->reference[first * p->rows + at] : 0);
+    edge_release(keep);
+}
+
 static void check_tokens(const problem *p, size_t n, const char *what) {
     FOR_EACH_ISA(isa) {
-        const size_t keep = edge_count, first = random_below(p->tokens - n + 1);
-        float *out = edge_floats(n * p->rows);
-        multiply(p, first, n, out);
-        const size_t at = first_difference(out, p->reference + first * p->rows, n * p->rows);
-        check(at == n * p->rows, "%s %s, %zu x %zu, %zu tokens from %zu, %s: token %zu row %zu is %a, wanted %a",
-              apus_quant_name(p->quant), what, p->rows, p->cols, n, first, apus_isa_name((apus_isa)isa), at / p->rows,
-              at % p->rows, at < n * p->rows ? (double)out[at] : 0,
-              at < n * p->rows ? (double)p->reference[first * p->rows + at] : 0);
-        edge_release(keep);
+        check_variant(p, n, what, apus_isa_name((apus_isa)isa));
+        if (isa != APUS_ISA_AVX512VNNI || apus_quant_act_format(p->quant) != APUS_ACT_BF16) continue;
+        check(!apus_isa_use_bf16(false), "BF16 dot products cannot be turned off");
+        check_variant(p, n, what, "avx512vnni without BF16");
+        apus_isa_use_bf16(true);
     }
 }
 
@@ -82,12 +88,13 @@ static void decode_weights(const problem *p, float *weights, double *magnitudes)
         magnitudes[i] = fabs((double)weights[i] - (double)minima[i]) + fabs((double)minima[i]);
 }
 
-/// Against f64: with the quantized activations the error is that of rounding; with the exact ones half a step of the
-/// quantization comes on top.
+/// Against f64: with the quantized or rounded activations the error is that of rounding sums; with the exact ones half
+/// a step of the quantization comes on top.
 ///
 /// Integer types: a sum of N = (blocks of 32) x scales_a_tile terms by fused multiply-adds is off by at most N u S,
 /// where S is the sum of the terms' magnitudes; each term's scale was rounded twice (d * sub-scale, * activation
-/// scale), the decoded weight up to three times: (N + 6) u S. Float types: one fused multiply-add a column, cols u S.
+/// scale), the decoded weight up to three times: (N + 6) u S. Float types: one fused multiply-add a column, cols u S;
+/// activations rounded to bf16, 8 significant bits, are off by 2^-8 of them.
 static void check_f64(const problem *p, const char *what) {
     const size_t keep = edge_count;
     float *weights = edge_floats(p->rows * p->cols);
@@ -96,13 +103,18 @@ static void check_f64(const problem *p, const char *what) {
     decode_weights(p, weights, magnitudes);
     const bool is_float = is_float_type(p->quant);
     const double terms = is_float ? (double)p->cols : (double)(p->cols / 32) * facts_of(p->quant)->scales_a_tile + 6;
-    void *acts = edge_alloc(apus_acts_bytes(APUS_ACT_Q8, 1, p->cols / 32 * 32 + 32));
+    const apus_act_format format = apus_quant_act_format(p->quant);
+    void *acts = edge_alloc(apus_acts_bytes(format, 1, p->cols));
     for (size_t t = 0; t < p->tokens; t++) {
         const float *x = p->x + t * p->cols;
-        if (!is_float) apus_acts_pack(APUS_ACT_Q8, acts, x, 1, p->cols);
+        apus_acts_pack(format, acts, x, 1, p->cols);
         for (size_t c = 0; c < p->cols; c++) {
             decoded[c] = (double)x[c];
             half_step[c] = 0;
+            if (format == APUS_ACT_BF16) {
+                decoded[c] = (double)packed_bf16(acts, 1, p->cols, 0, c);
+                half_step[c] = fabs((double)x[c]) * 0x1p-8;
+            }
             if (is_float) continue;
             const packed_block b = packed_q8(acts, 1, p->cols, 0, c / 32);
             decoded[c] = (double)b.q[c % 32] * (double)b.scale;
@@ -226,6 +238,59 @@ static void test_wild(const apus_quant *quant) {
     }
 }
 
+/// BF16 beside the edges of its products (quants/bf16.c): weights around 2^-63, activations around 2^-49, whose
+/// products are around the smallest normal number, terms that cancel, and every exponent there is. Sums are never
+/// subnormal.
+static void test_small_products(const apus_quant *quant) {
+    if (apus_quant_act_format(quant) != APUS_ACT_BF16) return;
+    enum { rows = 19, cols = 41, tokens = 13 };
+    for (int round = 0; round < (test_small() ? 4 : 24); round++) {
+        const size_t keep = edge_count;
+        problem p = {.quant = quant, .rows = rows, .cols = cols, .tokens = tokens};
+        uint16_t *file = edge_alloc(rows * cols * 2);
+        p.file = (uint8_t *)file;
+        p.x = edge_floats(tokens * cols);
+        const bool all = round % 4 == 3; // any exponent but that of infinities
+        for (size_t i = 0; i < rows * cols; i++) {
+            const uint16_t exponent = (uint16_t)(all ? random_below(255) : 63 + random_below(3));
+            file[i] = (uint16_t)(random_bits() >> 48 & 0x807f) | (uint16_t)(exponent << 7);
+        }
+        for (size_t i = 0; i < tokens * cols; i++) {
+            const uint32_t exponent = (uint32_t)(all ? random_below(255) : 77 + random_below(3));
+            p.x[i] = float_of((uint32_t)(random_bits() >> 32 & 0x807fffff) | exponent << 23);
+        }
+        if (round % 4 == 1) // each pair of columns cancels, up to a last bit in one row of four
+            for (size_t r = 0; r < rows; r++)
+                for (size_t c = 1; c < cols; c += 2)
+                    file[r * cols + c] = (uint16_t)(file[r * cols + c - 1] ^ 0x8000 ^ (r % 4 == 0));
+        if (round % 4 == 1)
+            for (size_t t = 0; t < tokens; t++)
+                for (size_t c = 1; c < cols; c += 2) p.x[t * cols + c] = p.x[t * cols + c - 1];
+        prepare(&p);
+        for (size_t n = 1; n <= tokens; n += 4) check_tokens(&p, n, all ? "any exponents" : "small products");
+        long zeros = 0, others = 0;
+        for (size_t t = 0; t < tokens; t++) {
+            for (size_t r = 0; r < rows; r++) {
+                // Exact where not all exponents occur: 41 multiples of 2^-126 below 2^-108 fit an f64.
+                double sum = 0;
+                for (size_t c = 0; c < cols; c++) {
+                    const double w = (double)float_of((uint32_t)file[r * cols + c] << 16);
+                    const double a = (double)bf16_of(p.x[t * cols + c]);
+                    sum += (fabs(w) < 0x1p-63 ? 0 : w) * (fabs(a) < 0x1p-49 ? 0 : a);
+                }
+                const float got = p.reference[t * rows + r];
+                check(got == 0 || !(fabsf(got) < 0x1p-126f), "BF16: the sum %a is subnormal", (double)got);
+                // Below 2^-102 every multiple of 2^-126 is an f32, so nothing is rounded.
+                if (!all) check((double)got == sum, "BF16: small products add up to %a, not %a", (double)got, sum);
+                zeros += got == 0;
+                others += got != 0;
+            }
+        }
+        if (round % 4 == 1) check(zeros > 0 && others > 0, "BF16: %ld sums of terms that cancel are zero", zeros);
+        edge_release(keep);
+    }
+}
+
 /// With both planes the activations are off by half a step of the second: 1 / 254 of a step of the first.
 static void check_fine(const problem *first, const problem *second) {
     const size_t keep = edge_count;
@@ -266,14 +331,11 @@ static void test_outputs(const apus_quant *quant) {
     random_floats(x, n * cols);
     random_floats(bias, 20);
     void *acts = edge_alloc(apus_acts_bytes(format, n, cols));
-    apus_acts_pack(format, acts, x, n, cols);
-    apus_op op = {
-        .kind = APUS_OP_matmul,
-        .matmul = {.in = {.q8 = format == APUS_ACT_Q8 ? acts : NULL, .f32 = format == APUS_ACT_F32 ? acts : NULL},
-                   .n_products = n_products}};
+    apus_op op = {.kind = APUS_OP_matmul, .matmul = {.in = acts_of(format, acts), .n_products = n_products}};
     float *rest = x; // what the first plane leaves
     if (format == APUS_ACT_Q8) {
         rest = edge_floats(n * cols);
+        apus_acts_pack(format, acts, x, n, cols);
         packed_rest(rest, x, acts, n, cols);
         op.matmul.in.q8_rest = edge_alloc(apus_acts_bytes(format, n, cols));
         apus_acts_pack(format, op.matmul.in.q8_rest, rest, n, cols);
@@ -290,6 +352,7 @@ static void test_outputs(const apus_quant *quant) {
     const bool fine = format == APUS_ACT_Q8;
     if (fine) check_fine(&p[2], &second);
     FOR_EACH_ISA(isa) {
+        apus_acts_pack(format, acts, x, n, cols); // again: the form is the variant's
         for (int threads = 1; threads <= 3; threads++) {
             for (int logits = 0; logits < 2; logits++) {
                 const size_t inner = edge_count;
@@ -336,6 +399,7 @@ int main(void) {
         test_sizes(quant);
         test_extremes(quant);
         test_wild(quant);
+        test_small_products(quant);
         test_outputs(quant);
     }
     return test_finish();

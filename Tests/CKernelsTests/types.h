@@ -30,7 +30,7 @@ static inline const type_facts *facts_of(const apus_quant *quant) {
     exit(test_finish());
 }
 
-static inline bool is_float_type(const apus_quant *quant) { return apus_quant_act_format(quant) == APUS_ACT_F32; }
+static inline bool is_float_type(const apus_quant *quant) { return apus_quant_act_format(quant) != APUS_ACT_Q8; }
 
 /// `n` values (a multiple of the block) in the file's format. Wild: random bytes, NaN and infinite scales among them;
 /// otherwise finite scales of magnitude 2^-13 to 2^-3, and normally distributed values in float types.

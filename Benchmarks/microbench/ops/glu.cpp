@@ -9,15 +9,14 @@ Work prepare(const apus_quant *quant, size_t m, const ModelShape &model, int thr
     // Gate and up are two matrices: one of twice the rows, cut in halves.
     const auto weights = make_matrices(quant, 2 * model.hidden, model.dim);
     const apus_act_format format = apus_quant_act_format(quant);
-    const bool is_q8 = format == APUS_ACT_Q8;
     const SharedPages acts = make_acts(format, m, model.dim);
     const SharedPages out = make_pages(apus_acts_bytes(format, m, model.hidden));
     std::vector<apus_op> ops;
     for (const apus_weights &both : weights->copies) {
         apus_op op = {};
         op.kind = APUS_OP_glu;
-        op.glu.in = {.q8 = is_q8 ? acts->data() : nullptr, .f32 = is_q8 ? nullptr : acts->data(), .q8_rest = nullptr};
-        op.glu.out = {.q8 = is_q8 ? out->data() : nullptr, .f32 = is_q8 ? nullptr : out->data(), .q8_rest = nullptr};
+        op.glu.in = acts_of(format, acts);
+        op.glu.out = acts_of(format, out);
         op.glu.gate = op.glu.up = both;
         op.glu.gate.rows = op.glu.up.rows = static_cast<uint32_t>(model.hidden);
         op.glu.up.tiles += apus_weights_bytes(quant, model.hidden, model.dim);
@@ -45,8 +44,7 @@ void add_glu(Grid &grid) {
                     return is_main ? isa == grid.best() || type == "q4_0" : isa == grid.best() && type == "q4_0";
                 };
                 grid.add("glu", type, m, "n" + std::to_string(model.hidden) + "k" + std::to_string(model.dim),
-                         apus_quant_act_format(quant) == APUS_ACT_Q8 ? APUS_PROBE_INT8_DOT : APUS_PROBE_F32_FMA,
-                         2.0 * static_cast<double>(m * model.hidden * model.dim), is_default,
+                         unit_of(quant), 2.0 * static_cast<double>(m * model.hidden * model.dim), is_default,
                          [=, &model](int threads) { return prepare(quant, m, model, threads); });
             }
         }

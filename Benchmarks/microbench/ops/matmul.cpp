@@ -11,14 +11,12 @@ Work prepare(const apus_quant *quant, size_t m, size_t n, size_t k, bool fine, i
     const auto weights = make_matrices(quant, n, k);
     const apus_act_format format = apus_quant_act_format(quant);
     const SharedPages acts = make_acts(format, m, k), out = make_pages(m * n * sizeof(float));
-    const bool is_q8 = format == APUS_ACT_Q8;
     std::vector<apus_op> ops;
     for (const apus_weights &copy : weights->copies) {
         apus_op op = {};
         op.kind = APUS_OP_matmul;
-        op.matmul.in = {.q8 = is_q8 ? acts->data() : nullptr,
-                        .f32 = is_q8 ? nullptr : acts->data(),
-                        .q8_rest = is_q8 ? acts->data() : nullptr};
+        op.matmul.in = acts_of(format, acts);
+        op.matmul.in.q8_rest = op.matmul.in.q8;
         op.matmul.products[0] = {.weights = copy,
                                  .bias = nullptr,
                                  .out = out->as<float>(),
@@ -46,9 +44,8 @@ void add(Grid &grid, const apus_quant *quant, size_t m, size_t n, size_t k, bool
         if (is_main) return grid.best() == isa || is_among(m, {1, 8, 512});
         return grid.best() == isa && is_usual && is_among(m, {1, 512});
     };
-    const apus_probe unit = apus_quant_act_format(quant) == APUS_ACT_Q8 ? APUS_PROBE_INT8_DOT : APUS_PROBE_F32_FMA;
-    grid.add(fine ? "matmul_fine" : "matmul", type, m, "n" + std::to_string(n) + "k" + std::to_string(k), unit,
-             static_cast<double>(m * n * k) * (fine ? 2 : 1), is_default,
+    grid.add(fine ? "matmul_fine" : "matmul", type, m, "n" + std::to_string(n) + "k" + std::to_string(k),
+             unit_of(quant), static_cast<double>(m * n * k) * (fine ? 2 : 1), is_default,
              [=](int threads) { return prepare(quant, m, n, k, fine, threads); });
 }
 

@@ -99,8 +99,7 @@ void add_ggml(Grid &grid) {
     for (const apus_quant *quant : grid.types)
         for (const PeerShape &shape : peer_shapes) {
             const auto type = static_cast<ggml_type>(apus_quant_ggml_type(quant)); // Apus's numbers are ggml's
-            const auto unit = apus_quant_act_format(quant) == APUS_ACT_Q8 ? APUS_PROBE_INT8_DOT : APUS_PROBE_F32_FMA;
-            add_peer(grid, type_name(quant), "ggml", shape, unit,
+            add_peer(grid, type_name(quant), "ggml", shape, unit_of(quant),
                      [=](int threads) { return prepare(type, shape, threads); });
         }
 }
