@@ -11,7 +11,8 @@ synthetic  KL of each synthetic file: 5e-6 with F32 weights; 1.5 times what the 
            simulation with the others
 bits       logits of those files, those that only read differently left out, equal for 1, 2 and 3 threads, chunks of 1,
            7, 64 and 512, every instruction set here
-real       SmolLM2 Q4_1: KL <= 0.0045, with an F32 copy 5e-6, the committed likelihoods, greedy texts, the same bits
+real       SmolLM2 Q4_1: KL <= 0.0045, with an F32 copy 5e-6, the committed likelihoods, greedy texts, the same bits;
+           F16 and BF16 copies: KL <= 2e-4, the same bits
 gemma      Gemma 3 270M Q4_K_M: the same with KL <= 0.0040, without an F32 copy. Only if asked for: the reference alone
            takes minutes and 5 GB of memory, and each run writes 600 MB of logits
 """
@@ -28,13 +29,14 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-import f32_copy
+import float_copy
 import numpy as np
 import op_vectors
 import synthesize
 from architectures import load
 from compare import HERE, cache_folder, compare, file_hash, read_logits, reference_log_probs
 from decoder import Decoder, negative_log_likelihoods, silu
+from gguf import GGMLQuantizationType as Type
 from simulate import Simulated
 
 ROOT = HERE.parents[1]
@@ -47,6 +49,8 @@ GEMMA_FIXTURES = HERE / "gemma-3-270m-q4_k_m.json"
 
 F32_LIMIT = 5e-6  # the float16 cache alone costs 1.3e-6 on SmolLM2
 Q4_1_LIMIT = 0.0045  # the roundings of DESIGN.md simulate at 0.0040, within 0.0002 by chance
+HALF_LIMIT = 2e-4  # activations rounded to bf16 simulate at 1.1e-4
+HALF_TOKENS = 128  # the reference of a copy is a pass of its own
 GEMMA_LIMIT = 0.0040  # the roundings of DESIGN.md simulate at 0.0024
 SIMULATION_SLACK = 1.5
 GAP = 0.5  # a reference gap between first and second that the engine's roundings must not turn round
@@ -325,17 +329,27 @@ def check_equal(check, name, hashes):
 
 def check_real(check, files, apus):
     texts = {text["name"]: text for text in json.loads(FIXTURES.read_text())}
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    copy = cache_folder() / f"{REAL.stem}-{file_hash(REAL)[:16]}.f32.gguf"
-    if not copy.exists():
-        f32_copy.copy(REAL, copy)
-    for label, model, limit in [("Q4_1", REAL, Q4_1_LIMIT), ("F32 copy", copy, F32_LIMIT)]:
+    for label, model, limit in [("Q4_1", REAL, Q4_1_LIMIT), ("F32 copy", copy_of_real(Type.F32), F32_LIMIT)]:
         check_texts(check, apus, f"SmolLM2 {label}", model, REAL, texts, limit)
     for name, special in [("capital", False), ("code", False), ("chat", True)]:
         text = texts[name]
         got = apus.call("tokenize", "-m", REAL, "-p", text["text"], *(["--parse-special"] if special else []))
         check(f"SmolLM2 tokens of {name}", got == text["ids"], "" if got == text["ids"] else str(got))
     check_real_bits(check, apus, "SmolLM2", REAL, texts["gpl3-512"]["ids"], texts["chat"])
+    for kind in (Type.F16, Type.BF16):
+        ids, model = texts["gpl3-512"]["ids"][:HALF_TOKENS], copy_of_real(kind)
+        figures = apus.compare(model, ids)
+        check(f"SmolLM2 {kind.name} copy KL <= {HALF_LIMIT}", figures["mean_kl"] <= HALF_LIMIT, describe(figures))
+        check_real_bits(check, apus, f"SmolLM2 {kind.name} copy", model, ids, texts["chat"], DIAGONAL)
+
+
+def copy_of_real(kind):
+    """SmolLM2 with its weights as floats, kept beside the references."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    path = cache_folder() / f"{REAL.stem}-{file_hash(REAL)[:16]}.{kind.name.lower()}.gguf"
+    if not path.exists():
+        float_copy.copy(REAL, path, kind)
+    return path
 
 
 def check_gemma(check, files, apus):
@@ -364,14 +378,14 @@ def check_texts(check, apus, title, model, reference, texts, limit):
             check_greedy(check, apus, f"{title} {name}", model, text)
 
 
-def check_real_bits(check, apus, title, model, ids, prompt):
+def check_real_bits(check, apus, title, model, ids, prompt, grid=GRID):
     """The same bits of a real model over `ids` and while it continues `prompt`."""
-    hashes = {pair: apus.logits_hash(model, ids, *pair) for pair in GRID}
-    check_equal(check, f"{title} same bits, {len(GRID)} pairs of threads and chunk", hashes)
+    hashes = {pair: apus.logits_hash(model, ids, *pair) for pair in grid}
+    check_equal(check, f"{title} same bits, {len(grid)} pairs of threads and chunk", hashes)
     present = [isa for isa, is_present in variants(check).items() if is_present]
     hashes = {isa: apus.logits_hash(model, prompt["ids"], isa=isa) for isa in present}
     check_equal(check, f"{title} same bits on {', '.join(hashes)}", hashes)
-    hashes = {pair: apus.generate(model, prompt["text"], 24, *pair)["logits_hash"] for pair in GRID}
+    hashes = {pair: apus.generate(model, prompt["text"], 24, *pair)["logits_hash"] for pair in grid}
     check_equal(check, f"{title} same bits while generating", hashes)
 
 
