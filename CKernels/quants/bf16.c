@@ -53,8 +53,9 @@ enum { V(step_words) = 1, V(step_tokens) = V(float_tokens) };
 APUS_INLINE u32x16 V(load_step)(const uint8_t *p) { return V(load_pairs)(p); }
 APUS_INLINE f32x16 V(add_step)(f32x16 sum, u32x16 w, const float *act, size_t width) {
     (void)width;
-    const __m512i pair = (__m512i)V(splat)(*act);
-    return (f32x16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)pair);
+    int32_t pair; // not a number: it must not pass through float arithmetic
+    __builtin_memcpy(&pair, act, sizeof pair);
+    return (f32x16)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w, (__m512bh)V(splat_int)(pair));
 }
 #include "quants/float.inl.h"
 #else
