@@ -17,7 +17,8 @@ typedef enum apus_probe {
     APUS_PROBE_INT8_DOT,
     /// Fused multiply-adds of f32.
     APUS_PROBE_F32_FMA,
-    /// Pairs of bf16 summed in f32: measured for avx512vnni where the processor has AVX512_BF16, and for neon-i8mm, which
+    /// Pairs of bf16 summed in f32: measured for avx512vnni where the processor has AVX512_BF16, and for neon-i8mm,
+    /// which
     /// does not use them, where it has BF16.
     APUS_PROBE_BF16_DOT,
     APUS_PROBE_COUNT
