@@ -11,10 +11,11 @@ struct BenchCommand: ParsableCommand {
         abstract: "Measures speed, as llama-bench does.",
         discussion: """
             Numbers may be lists and ranges: 1,2,8 or 1-4 or 8-64+8 or 1-16*2. Every combination is measured, -r times \
-            after a warm-up, without sampling. The keys of csv, json and jsonl are llama-bench's; then come load_seconds, \
-            first_token_seconds (from the start of the process to the first token after a prompt of one; of the first \
-            model only), peak_rss_bytes, isa, and logits_hash, a hash over the bits of the last logits, which does \
-            not depend on -t, -b, -ub and --isa.
+            after a warm-up, without sampling. The keys of csv, json and jsonl are llama-bench's; then come ours: GB/s and \
+            GMAC/s with their share of what the machine could read and compute right before and after each run, \
+            load_seconds, first_token_seconds (from the start of the process to the first token after a prompt of one; \
+            of the first model only), peak_rss_bytes, the kernels, and logits_hash, a hash over the bits of the last \
+            logits, which does not depend on -t, -b, -ub and --isa. ARCHITECTURE.md says how each is measured.
             """)
 
     @Option(

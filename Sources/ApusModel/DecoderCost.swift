@@ -9,14 +9,16 @@ public struct DecoderCost: Sendable {
         public var bytes = 0.0
         /// Multiply-adds of quantized weights, which the kernels do with int8.
         public var int8MACs = 0.0
-        /// Multiply-adds of float weights and of attention, which the kernels do with f32.
+        /// Multiply-adds of weights that meet bf16 activations.
+        public var bf16MACs = 0.0
+        /// Multiply-adds of other float weights and of attention, which the kernels do with f32.
         public var floatMACs = 0.0
 
         /// No work.
         public init() {}
 
         /// Multiply-adds of all kinds.
-        public var macs: Double { int8MACs + floatMACs }
+        public var macs: Double { int8MACs + bf16MACs + floatMACs }
 
         /// Adds work.
         ///
@@ -26,6 +28,7 @@ public struct DecoderCost: Sendable {
         public static func += (sum: inout Work, other: Work) {
             sum.bytes += other.bytes
             sum.int8MACs += other.int8MACs
+            sum.bf16MACs += other.bf16MACs
             sum.floatMACs += other.floatMACs
         }
     }
@@ -90,6 +93,7 @@ public struct DecoderCost: Sendable {
         for piece in pieces {
             let tokens = Double(piece.tokens)
             work.int8MACs += layers.int8MACs * tokens
+            work.bf16MACs += layers.bf16MACs * tokens
             work.floatMACs += layers.floatMACs * tokens
             work.bytes += embeddingRowBytes * tokens
             logits += piece.logits
@@ -98,6 +102,7 @@ public struct DecoderCost: Sendable {
         if logits > 0 {
             work.bytes += head.bytes
             work.int8MACs += head.int8MACs * Double(logits)
+            work.bf16MACs += head.bf16MACs * Double(logits)
             work.floatMACs += head.floatMACs * Double(logits)
         }
         return work
@@ -121,6 +126,10 @@ extension DecoderCost.Work {
     /// Adds a matrix's multiply-adds.
     fileprivate mutating func add(_ matrix: Matrix) {
         let macs = Double(matrix.rows) * Double(matrix.cols)
-        if apus_quant_act_format(matrix.quant) == APUS_ACT_Q8 { int8MACs += macs } else { floatMACs += macs }
+        switch apus_quant_act_format(matrix.quant) {
+        case APUS_ACT_Q8: int8MACs += macs
+        case APUS_ACT_F32: floatMACs += macs
+        default: bf16MACs += macs
+        }
     }
 }

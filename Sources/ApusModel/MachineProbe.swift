@@ -9,8 +9,10 @@ public final class MachineProbe {
     public struct Roofs: Sendable, Hashable {
         /// Bytes that are read from memory; 0 when it could not be measured.
         public var bytes: Double
-        /// Multiply-adds of int8; 0 when the kernels in use have none.
+        /// Multiply-adds of int8; 0 when it was not wanted.
         public var int8MACs: Double
+        /// Multiply-adds of bf16; 0 when it was not wanted, or the processor has none of its own.
+        public var bf16MACs: Double
         /// Multiply-adds of f32.
         public var floatMACs: Double
 
@@ -19,10 +21,12 @@ public final class MachineProbe {
         /// - Parameters:
         ///   - bytes: Bytes that are read from memory.
         ///   - int8MACs: Multiply-adds of int8.
+        ///   - bf16MACs: Multiply-adds of bf16.
         ///   - floatMACs: Multiply-adds of f32.
-        public init(bytes: Double, int8MACs: Double, floatMACs: Double) {
+        public init(bytes: Double, int8MACs: Double, bf16MACs: Double, floatMACs: Double) {
             self.bytes = bytes
             self.int8MACs = int8MACs
+            self.bf16MACs = bf16MACs
             self.floatMACs = floatMACs
         }
     }
@@ -49,15 +53,16 @@ public final class MachineProbe {
     ///
     /// - Parameters:
     ///   - threads: How many threads compute and read.
-    ///   - int8: Whether to measure int8 too.
+    ///   - work: What is to be held against the roofs: arithmetic that it has none of is not measured.
     /// - Returns: The roofs of all threads together, with the kernels in use.
-    public func measure(threads: Int, int8: Bool) -> Roofs {
+    public func measure(threads: Int, for work: DecoderCost.Work) -> Roofs {
         let isa = apus_isa_active()
         func macs(_ kind: apus_probe) -> Double { apus_probe_compute(kind, isa, Int32(threads), 0.02) }
         return ComputeThread.shared.run {
             Roofs(
                 bytes: apus_probe_buffer_read(buffer, Int32(threads), 0.03),
-                int8MACs: int8 ? macs(APUS_PROBE_INT8_DOT) : 0, floatMACs: macs(APUS_PROBE_F32_FMA))
+                int8MACs: work.int8MACs > 0 ? macs(APUS_PROBE_INT8_DOT) : 0,
+                bf16MACs: work.bf16MACs > 0 ? macs(APUS_PROBE_BF16_DOT) : 0, floatMACs: macs(APUS_PROBE_F32_FMA))
         }
     }
 }

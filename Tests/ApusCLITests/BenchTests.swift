@@ -36,7 +36,7 @@ struct BenchTests {
 
     /// Ours, after them.
     private static let ourKeys =
-        "engine bytes int8_macs float_macs gb_per_s gmac_per_s roof_gb_per_s roof_int8_gmac_per_s roof_f32_gmac_per_s "
+        "engine bytes int8_macs bf16_macs float_macs gb_per_s gmac_per_s roof_gb_per_s roof_int8_gmac_per_s roof_bf16_gmac_per_s roof_f32_gmac_per_s "
         + "read_share compute_share isa team load_seconds first_token_seconds peak_rss_bytes logits_hash spread disturbed"
 
     /// What csv leaves out.

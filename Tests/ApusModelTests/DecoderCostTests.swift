@@ -92,12 +92,15 @@ struct DecoderCostTests {
         #expect(work.int8MACs == Double(7 * counted.layerMACs))
     }
 
-    @Test("the probe measures something, and int8 only where it is wanted")
+    @Test("the probe measures something, and of int8 and bf16 only what is wanted")
     func probe() throws {
         let probe = try MachineProbe()
         #expect(probe.bufferBytes >= 1 << 28)
-        let roofs = probe.measure(threads: 1, int8: true)
+        var work = DecoderCost.Work()
+        work.int8MACs = 1
+        let roofs = probe.measure(threads: 1, for: work)
         #expect(roofs.bytes > 1e8 && roofs.floatMACs > 1e8 && roofs.int8MACs > roofs.floatMACs / 16)
-        #expect(probe.measure(threads: 1, int8: false).int8MACs == 0)
+        let floats = probe.measure(threads: 1, for: DecoderCost.Work())
+        #expect(floats.int8MACs == 0 && floats.bf16MACs == 0 && floats.floatMACs > 1e8)
     }
 }

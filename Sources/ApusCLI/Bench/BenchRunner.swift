@@ -195,7 +195,7 @@ struct BenchRunner {
     }
 
     private func measureRoofs(_ threads: Int, _ work: DecoderCost.Work) -> MachineProbe.Roofs? {
-        probe?.measure(threads: threads, int8: work.int8MACs > 0)
+        probe?.measure(threads: threads, for: work)
     }
 
     /// The same work gives the same bits: if not, no figure of it is worth anything.

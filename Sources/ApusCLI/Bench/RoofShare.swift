@@ -21,6 +21,7 @@ struct RoofShare {
         roofs.append(
             MachineProbe.Roofs(
                 bytes: (before.bytes + after.bytes) / 2, int8MACs: (before.int8MACs + after.int8MACs) / 2,
+                bf16MACs: (before.bf16MACs + after.bf16MACs) / 2,
                 floatMACs: (before.floatMACs + after.floatMACs) / 2))
     }
 
@@ -45,9 +46,13 @@ struct RoofShare {
     /// The share of the read bandwidth.
     var readShare: Double? { share { work.bytes / $0.bytes } }
 
-    /// The share of what the processor can multiply and add: int8 and f32 each by its own roof.
+    /// The share of what the processor can multiply and add, each kind of numbers by its own roof. What has no roof of
+    /// its own is done with f32.
     var computeShare: Double? {
-        share { (work.int8MACs > 0 ? work.int8MACs / $0.int8MACs : 0) + work.floatMACs / $0.floatMACs }
+        share { roofs in
+            [(work.int8MACs, roofs.int8MACs), (work.bf16MACs, roofs.bf16MACs), (work.floatMACs, roofs.floatMACs)]
+                .reduce(0) { $0 + $1.0 / ($1.1 > 0 ? $1.1 : roofs.floatMACs) }
+        }
     }
 
     /// The row's members.
@@ -56,11 +61,13 @@ struct RoofShare {
         return [
             .init("bytes", number(work.bytes)),
             .init("int8_macs", number(work.int8MACs)),
+            .init("bf16_macs", number(work.bf16MACs)),
             .init("float_macs", number(work.floatMACs)),
             .init("gb_per_s", number(bytesPerSecond, by: 1e9)),
             .init("gmac_per_s", number(macsPerSecond, by: 1e9)),
             .init("roof_gb_per_s", number(roof(\.bytes), by: 1e9)),
             .init("roof_int8_gmac_per_s", number(roof(\.int8MACs), by: 1e9)),
+            .init("roof_bf16_gmac_per_s", number(roof(\.bf16MACs), by: 1e9)),
             .init("roof_f32_gmac_per_s", number(roof(\.floatMACs), by: 1e9)),
             .init("read_share", number(readShare)),
             .init("compute_share", number(computeShare)),
