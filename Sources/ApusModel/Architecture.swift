@@ -25,6 +25,7 @@ public enum Architectures {
         Qwen3.self,
         Gemma3.self,
         Phi3.self,
+        SmolLM3.self,
     ]
 
     /// The names of all that are supported.

@@ -80,7 +80,7 @@ private struct Forward {
         rotationTable(weights.rotation, into: layout.rotation)
         if let rotation = weights.windowRotation { rotationTable(rotation, into: layout.windowRotation) }
         for index in weights.layers.indices {
-            attention(weights.layers[index], kv: cache.layer(index), hasWindow: spec.hasWindow(layer: index))
+            attention(weights.layers[index], index)
             feedForward(weights.layers[index])
         }
         headStart = ops.count
@@ -105,7 +105,9 @@ private struct Forward {
     }
 
     /// x += Wo · attention(rope(Wq n), rope(Wk n), Wv n) with n = rmsNorm(x)
-    private mutating func attention(_ layer: DecoderWeights.Layer, kv: apus_kv, hasWindow: Bool) {
+    private mutating func attention(_ layer: DecoderWeights.Layer, _ index: Int) {
+        let kv = cache.layer(index)
+        let hasWindow = spec.hasWindow(layer: index)
         let (q, k, v) = (
             buffers.floats(layout.query), buffers.floats(layout.key), buffers.floats(layout.value)
         )
@@ -117,7 +119,8 @@ private struct Forward {
 
         let windowRotation = hasWindow ? weights.windowRotation : nil
         let rotation = windowRotation ?? weights.rotation
-        let angles = buffers.floats(windowRotation == nil ? layout.rotation : layout.windowRotation)
+        let table = buffers.floats(windowRotation == nil ? layout.rotation : layout.windowRotation)
+        let angles = spec.hasRotation(layer: index) ? UnsafePointer(table) : nil
         ops.append(
             makeOp(APUS_OP_rope_kv) {
                 $0.rope_kv = apus_rope_kv(

@@ -24,6 +24,9 @@ public struct DecoderSpec: Sendable {
     public var rope: RopeParameters
     /// How the rotated dimensions pair up.
     public var ropeLayout = RopeLayout.pairs
+    /// Whether each layer rotates queries and keys, (layers); all do when empty. In the others only the causal mask tells
+    /// positions apart (NoPE).
+    public var rotatedLayers: [Bool] = []
     /// Factor of the scores: 1 / sqrt(headDim) unless the architecture says otherwise.
     public var attentionScale: Float
     /// The feed-forward's activation.
@@ -52,6 +55,12 @@ public struct DecoderSpec: Sendable {
     public func hasWindow(layer: Int) -> Bool {
         window > 0 && (windowedLayers.isEmpty || windowedLayers[layer])
     }
+
+    /// Whether a layer rotates queries and keys.
+    ///
+    /// - Parameter layer: The layer's index.
+    /// - Returns: False for the layers that leave them as they are.
+    public func hasRotation(layer: Int) -> Bool { rotatedLayers.isEmpty || rotatedLayers[layer] }
 
     /// How the rotated dimensions pair up.
     public enum RopeLayout: Sendable, Hashable {

@@ -39,6 +39,7 @@ enum PreTokenizers {
         MPTPreTokenizer.self,
         Qwen2PreTokenizer.self,
         RefactPreTokenizer.self,
+        SmaugPreTokenizer.self,
         SmolLMPreTokenizer.self,
         StarCoderPreTokenizer.self,
         TekkenPreTokenizer.self,

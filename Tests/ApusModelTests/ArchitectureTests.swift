@@ -159,6 +159,22 @@ private func bools(_ values: Bool...) -> Metadata.Value { .numbers(GGUFNumberArr
         #expect(try scaling("llama", original, named) == .longRope(originalContext: 512))
     }
 
+    @Test func `Every fourth layer of SmolLM3 does not rotate`() throws {
+        func rotates(_ changes: (String, Metadata.Value?)...) throws -> [Bool] {
+            let spec = try spec("smollm3", changes)
+            return (0..<spec.layers).map { spec.hasRotation(layer: $0) }
+        }
+        #expect(try rotates() == [true, true, true, false, true])
+        #expect(try rotates(("block_count", .uint32(3))) == [true, true, true])
+        let published = try rotates(("block_count", .uint32(36)))
+        #expect(published.indices.filter { !published[$0] } == [3, 7, 11, 15, 19, 23, 27, 31, 35])
+        #expect(try spec("llama").hasRotation(layer: 3))
+        #expect(
+            message("smollm3", [("attention.sliding_window", .uint32(8))])
+                == "smollm3.attention.sliding_window is 8, supported: 0 (all layers see all positions)")
+        #expect(message("smollm3", [("attention.sliding_window", .uint32(0))]) == "none")
+    }
+
     @Test(arguments: Architectures.names)
     func `YaRN's magnitude is computed, or the file's`(architecture: String) throws {
         let yarn: [(String, Metadata.Value?)] = [

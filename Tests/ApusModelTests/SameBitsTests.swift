@@ -58,6 +58,7 @@ func tokens(_ count: Int, seed: Int = 1, vocabulary: Int = 203) -> [Int32] {
                 $0.architecture = "phi3"
                 $0.metadata = [("phi3.rope.scaling.original_context_length", .uint32(512))]
             },
+            SyntheticModel { ($0.architecture, $0.layers, $0.type) = ("smollm3", 5, .q4_0) },
         ] + Architectures.names.map { name in SyntheticModel { $0.architecture = name } }
 
     @Test(arguments: models.indices)

@@ -155,6 +155,10 @@ struct BPETests {
         vocabulary.pre = "llama-bpe"
         let tokenizer = try Tokenizers.make(vocabulary.metadata)
         #expect(tokenizer.encode(" hello", addSpecial: false, parseSpecial: false) == [256])
+        // The same words, merged.
+        vocabulary.pre = "smaug-bpe"
+        let merging = try Tokenizers.make(vocabulary.metadata)
+        #expect(merging.encode(" hello", addSpecial: false, parseSpecial: false).count == 6)
     }
 
     @Test func beginAndEndTokens() throws {
@@ -173,6 +177,7 @@ struct BPETests {
         #expect(try encode(["tokenizer.ggml.add_eos_token": .bool(true)]) == [97, 257])
         // Llama 3's files say nothing and mean true.
         #expect(try encode(["tokenizer.ggml.pre": .string("llama-bpe")]) == [256, 97])
+        #expect(try encode(["tokenizer.ggml.pre": .string("smaug-bpe")]) == [97])
         #expect(
             try encode(["tokenizer.ggml.pre": .string("llama-bpe"), "tokenizer.ggml.add_bos_token": .bool(false)]) == [
                 97

@@ -115,7 +115,7 @@ struct PreTokenizerTests {
 
     @Test(arguments: [
         ("mpt", "gpt-2"), ("llama4", "gpt-4o"), ("llama3", "llama-bpe"), ("llama-v3", "llama-bpe"),
-        ("falcon3", "llama-bpe"),
+        ("falcon3", "llama-bpe"), ("smaug-bpe", "llama-bpe"), ("dbrx", "llama-bpe"),
     ])
     func otherNames(name: String, same: String) throws {
         #expect(try words("a'S 1234\n\n b", name) == words("a'S 1234\n\n b", same))

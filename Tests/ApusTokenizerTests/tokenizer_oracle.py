@@ -85,6 +85,7 @@ PRE_TOKENIZERS = {
     "mpt": lambda: pre_tokenizers.ByteLevel(add_prefix_space=False),
     "smollm": digits,
     "llama-bpe": lambda: split(LLAMA3),
+    "smaug-bpe": lambda: split(LLAMA3),
     "falcon": lambda: split(*FALCON),
     "deepseek-coder": lambda: split(*CODER),
     "deepseek-llm": lambda: split(*DEEPSEEK),
@@ -247,7 +248,7 @@ def write_vocabulary(folder: Path, pre: str, tokens: list, types: list[int], mer
 def smollm2(folder: Path, model: str) -> list[dict]:
     metadata = read_metadata(model)
     tokens, types, merges = (metadata[f"tokenizer.ggml.{key}"] for key in ("tokens", "token_type", "merges"))
-    runs = [run(tokens, merges, types, pre) for pre in ("smollm", "llama-bpe", "default")]
+    runs = [run(tokens, merges, types, pre) for pre in ("smollm", "llama-bpe", "smaug-bpe", "default")]
     # The same words by other names.
     runs += [dict(runs[0], pre=pre) for pre in ("starcoder", "refact", "command-r")]
     # <repo_name>, <reponame>, <file_sep> as user-defined tokens, matched even where special tokens are not parsed.

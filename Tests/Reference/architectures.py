@@ -79,6 +79,15 @@ class Gemma3(NormedHeads):
         return x + self.norm(self.feed_forward(self.norm(x, block + "ffn_norm"), layer), block + "post_ffw_norm")
 
 
+class SmolLM3(Llama):
+    """Every fourth layer leaves queries and keys as they are: their order is told by the other layers alone."""
+
+    no_rope_interval = 4
+
+    def layer_rope(self, layer):
+        return self.rope if (layer + 1) % self.no_rope_interval else Rope(dim=0)
+
+
 class Phi3(Decoder):
     """One matrix for gate and up; LongRoPE by the context limit, whether the file names it or not."""
 
@@ -94,7 +103,14 @@ class Phi3(Decoder):
         return np.split(self.linear(x, block + "ffn_up"), 2, axis=-1)
 
 
-ARCHITECTURES = {"llama": Llama, "gemma3": Gemma3, "qwen2": Qwen2, "qwen3": Qwen3, "phi3": Phi3}
+ARCHITECTURES = {
+    "llama": Llama,
+    "gemma3": Gemma3,
+    "qwen2": Qwen2,
+    "qwen3": Qwen3,
+    "phi3": Phi3,
+    "smollm3": SmolLM3,
+}
 
 
 def load(path, context=None, numerics=None):

@@ -231,6 +231,16 @@ def phi3_specs():
     yield replace(phi3, name="phi3-q8_0", dim=96, hidden=160, heads=3, kv_heads=1, weights="Q8_0", **longrope)
 
 
+def smollm3_specs():
+    """The last of four layers does not rotate; depths at which that is the last layer, a middle one, and none."""
+    base = Spec("smollm3", "smollm3", dim=140, hidden=200, layers=5, heads=7, kv_heads=1, theta=2e6, tied=True)
+    yield base
+    yield replace(base, name="smollm3-untied", dim=120, layers=9, heads=5, kv_heads=5, theta=5e6, tied=False)
+    yield replace(base, name="smollm3-yarn", layers=4, scaling="yarn", factor=4.0, original_context=128, theta=1e4)
+    yield replace(base, name="smollm3-three-layers", only_reading=True, layers=3)
+    yield replace(base, name="smollm3-q4_0", dim=160, hidden=416, layers=4, heads=5, kv_heads=1, weights="Q4_0")
+
+
 def token_ids(spec):
     """The text that a file of `spec` is tested on: random ids of its vocabulary, specials among them."""
     rng = np.random.default_rng(zlib.crc32(b"ids " + spec.name.encode()))
@@ -239,7 +249,7 @@ def token_ids(spec):
 
 def all_specs():
     """Every specification by name."""
-    specs = [*feature_specs(), *type_specs(), *gemma3_specs(), *qwen_specs(), *phi3_specs()]
+    specs = [*feature_specs(), *type_specs(), *gemma3_specs(), *qwen_specs(), *phi3_specs(), *smollm3_specs()]
     # Every type with biases too would be many; one of each family shows that bias and quantized product join well.
     specs += [
         replace(s, name=s.name + "-bias", biases=ATTENTION + FEED_FORWARD)

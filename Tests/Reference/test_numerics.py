@@ -187,6 +187,11 @@ def features_that_matter():
     def short_factors(model):
         rope(freq_factors=model.stored("rope_factors_short.weight"))(model)
 
+    def magnitude_everywhere(model):
+        still = replace(model.rope, freq_factors=np.full(model.rope.dim // 2, np.inf))
+        rotates = [model.layer_rope(layer).dim > 0 for layer in range(model.layers)]
+        model.layer_rope = lambda layer: model.rope if rotates[layer] else still
+
     yield "partial-rope", "rope dimension", rope(dim=32)
     yield "theta", "theta", rope(theta=10000.0)
     yield "linear", "scaling", rope(factor=1.0)
@@ -239,6 +244,13 @@ def features_that_matter():
     yield "phi3-longrope-long", "magnitude", rope(attn_factor=1.0)
     yield "phi3-4-mini", "rope dimension", rope(dim=32, freq_factors=None)
     yield "phi3-no-original", "short factors", long_factors
+    yield "smollm3", "the layer without rotation", attribute(no_rope_interval=6)
+    yield "smollm3", "the rotation of the others", attribute(no_rope_interval=1)
+    yield "smollm3", "which layer it is", attribute(no_rope_interval=5)
+    yield "smollm3", "pairs", rope(layout="halves")
+    yield "smollm3-untied", "the second layer without rotation", attribute(no_rope_interval=5)
+    yield "smollm3-yarn", "YaRN's magnitude", rope(attn_factor=1 / (1 + 0.1 * np.log(4.0)))
+    yield "smollm3-yarn", "the last layer's lack of it", magnitude_everywhere
 
 
 def check_reference_figures(check, model, fixtures):
@@ -253,7 +265,10 @@ def check_reference(check, files, apus):
     check_reference_figures(check, REAL, FIXTURES)
     difference = op_vectors.largest_difference(op_vectors.FILE.read_text())
     check("rope_tables.json is what op_vectors.py writes", difference < 1e-9, f"within {difference:.2g}")
+    specs = synthesize.all_specs()
     for name, feature, change in features_that_matter():
+        if specs[name].name not in files:  # not chosen; a name that no file has is an error
+            continue
         path, ids, spec = files[name]
         model = load(path, spec.limit)
         change(model)
@@ -428,13 +443,14 @@ def main():
     with tempfile.TemporaryDirectory(prefix="apus-numerics-") as scratch:
         files = {}
         for name, spec in synthesize.all_specs().items():
+            if arguments.files and arguments.files not in name:
+                continue
             path = Path(scratch) / f"{name}.gguf"
             synthesize.write(spec, path)
             files[name] = path, synthesize.token_ids(spec), spec
-        chosen = {n: f for n, f in files.items() if not arguments.files or arguments.files in n}
         for name in arguments.only or USUAL:
             try:
-                SECTIONS[name](check, chosen if name in ("synthetic", "bits") else files, Apus(scratch))
+                SECTIONS[name](check, files, Apus(scratch))
             except Exception:  # one broken section must not hide the others
                 traceback.print_exc()
                 check(f"section {name} ran to its end", False)

@@ -54,6 +54,7 @@ struct ModelDescription {
         case ("phi3", 24): return "1B"
         case ("phi3", 32): return "3B"
         case ("phi3", 40): return "14B"
+        case ("smollm3", 36): return "3B"
         default: return nil
         }
     }
