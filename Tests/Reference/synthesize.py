@@ -235,8 +235,9 @@ def smollm3_specs():
     """The last of four layers does not rotate; depths at which that is the last layer, a middle one, and none."""
     base = Spec("smollm3", "smollm3", dim=140, hidden=200, layers=5, heads=7, kv_heads=1, theta=2e6, tied=True)
     yield base
-    yield replace(base, name="smollm3-untied", dim=120, layers=9, heads=5, kv_heads=5, theta=5e6, tied=False)
-    yield replace(base, name="smollm3-yarn", layers=4, scaling="yarn", factor=4.0, original_context=128, theta=1e4)
+    yield replace(base, name="smollm3-untied", dim=64, hidden=96, layers=8, heads=2, kv_heads=2, theta=5e6, tied=False)
+    yarn = {"scaling": "yarn", "factor": 4.0, "original_context": 128, "attn_factor": 0.7}
+    yield replace(base, name="smollm3-yarn", layers=4, theta=1e4, **yarn)
     yield replace(base, name="smollm3-three-layers", only_reading=True, layers=3)
     yield replace(base, name="smollm3-q4_0", dim=160, hidden=416, layers=4, heads=5, kv_heads=1, weights="Q4_0")
 
