@@ -438,7 +438,10 @@ def main():
     parser.add_argument(
         "--only", choices=SECTIONS, action="append", help="run this section (repeatable); usually all but gemma"
     )
-    parser.add_argument("--files", help="of the synthetic files, only those whose name has this in it")
+    parser.add_argument(
+        "--files",
+        help="of the synthetic files, only those whose name has this in it; `reference` then checks no real one",
+    )
     arguments = parser.parse_args()
     check = Checks()
     with tempfile.TemporaryDirectory(prefix="apus-numerics-") as scratch:
