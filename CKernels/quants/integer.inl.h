@@ -70,7 +70,9 @@ static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *
 
 static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
                        void *scratch) {
-    if (tokens > APUS_DIRECT_TOKENS) {
+    // Where eight tokens share an unpacked block, unpacking costs little and hides behind the products: storing it pays
+    // late. (Q4_0, 16 tokens, from the second cache level: 156 GMAC/s stored, 186 unpacked twice.)
+    if (tokens > (V(product_tokens) >= APUS_DIRECT_TOKENS ? 2 * APUS_TILE_TOKENS : APUS_DIRECT_TOKENS)) {
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
@@ -81,27 +83,32 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
     }
     // As many as the registers hold; each number is compiled by itself.
     enum { limit = V(product_tokens) };
-    for (size_t t = 0; t < tokens;) {
-        const size_t left = tokens - t;
+    for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
+        const size_t width = tokens - first < APUS_TILE_TOKENS ? tokens - first : APUS_TILE_TOKENS;
+        const size_t before = first * APUS_Q8_RECORD * (cols / 32);
+        const uint8_t *a = (const uint8_t *)acts + before, *b = rest != NULL ? (const uint8_t *)rest + before : NULL;
+        for (size_t t = 0; t < width;) {
+            const size_t left = width - t;
 #define APUS_CASE(n, has_rest)                                                                                         \
     if (left >= n && n <= limit) {                                                                                     \
-        V(direct)(tile, cols, acts, rest, tokens, t, n, has_rest, out);                                                \
+        V(direct)(tile, cols, a, b, width, t, n, has_rest, out + first * 16);                                          \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
-        if (rest != NULL) {
-            APUS_CASE(4, 1)
-            APUS_CASE(2, 1)
-            APUS_CASE(1, 1)
-        }
-        APUS_CASE(8, 0)
-        APUS_CASE(7, 0)
-        APUS_CASE(6, 0)
-        APUS_CASE(5, 0)
-        APUS_CASE(4, 0)
-        APUS_CASE(3, 0)
-        APUS_CASE(2, 0)
-        APUS_CASE(1, 0)
+            if (rest != NULL) {
+                APUS_CASE(4, 1)
+                APUS_CASE(2, 1)
+                APUS_CASE(1, 1)
+            }
+            APUS_CASE(8, 0)
+            APUS_CASE(7, 0)
+            APUS_CASE(6, 0)
+            APUS_CASE(5, 0)
+            APUS_CASE(4, 0)
+            APUS_CASE(3, 0)
+            APUS_CASE(2, 0)
+            APUS_CASE(1, 0)
 #undef APUS_CASE
+        }
     }
 }

@@ -24,13 +24,14 @@ struct apus_quant {
     apus_product_fn product[APUS_ISA_COUNT];
 };
 
-/// Products of up to this many tokens read the packed weights directly; larger ones unpack a tile first and reuse it.
+/// Most tokens that share a block which is unpacked in registers. Products of a few times that and more unpack a whole
+/// tile first and reuse it.
 #define APUS_DIRECT_TOKENS 8
 
 /// Scratch of a product over `cols` inputs: a tile's int8 values, two scales and two minima per block.
 static inline size_t apus_product_scratch_bytes(size_t cols) { return cols * 16 + (cols / 32 + 1) * 4 * 64; }
 
-/// An unpacked tile, for products of more than APUS_DIRECT_TOKENS tokens.
+/// An unpacked tile, for products of many tokens.
 typedef struct apus_unpacked {
     const uint8_t *values; ///< (cols / 32, 512) in the order of the instruction set: quants/unpacked_*.inl.h
     const float *scales;   ///< (cols / 32, groups, 16)
