@@ -23,40 +23,10 @@ struct ModelDescription {
     /// llama.cpp's name of a size, which goes by the number of layers. (SmolLM2 135M has as many as its "256M".)
     private static func size(_ architecture: String, _ spec: DecoderSpec, _ file: GGUFFile) -> String? {
         let vocabulary = file.tensor(named: "token_embd.weight")?.shape.last ?? 0
-        switch (architecture, spec.layers) {
-        case ("llama", 16), ("llama", 22): return "1B"
-        case ("llama", 26), ("llama", 28): return "3B"
-        case ("llama", 30): return "256M"
-        case ("llama", 32): return vocabulary == 49152 ? "3B" : vocabulary < 40000 ? "7B" : "8B"
-        case ("llama", 36): return "8B"
-        case ("llama", 40): return "13B"
-        case ("llama", 48): return "34B"
-        case ("llama", 60): return "30B"
-        case ("llama", 80): return spec.heads == spec.kvHeads ? "65B" : "70B"
-        case ("qwen2", 24): return spec.dim == 1024 ? "0.5B" : "1B"
-        case ("qwen2", 28): return spec.dim == 1536 ? "1.5B" : "7B"
-        case ("qwen2", 32): return "7B"
-        case ("qwen2", 36): return "3B"
-        case ("qwen2", 40): return spec.heads == 20 ? "4B" : "13B"
-        case ("qwen2", 48): return "14B"
-        case ("qwen2", 64): return "32B"
-        case ("qwen2", 80): return "70B"
-        case ("qwen3", 28): return spec.dim == 1024 ? "0.6B" : "1.7B"
-        case ("qwen3", 36): return spec.dim == 2560 ? "4B" : "8B"
-        case ("qwen3", 40): return "14B"
-        case ("qwen3", 64): return "32B"
-        case ("gemma3", 18): return "270M"
-        case ("gemma3", 26): return "1B"
-        case ("gemma3", 32): return "8B"
-        case ("gemma3", 34): return "4B"
-        case ("gemma3", 48): return "12B"
-        case ("gemma3", 62): return "27B"
-        case ("phi3", 24): return "1B"
-        case ("phi3", 32): return "3B"
-        case ("phi3", 40): return "14B"
-        case ("smollm3", 36): return "3B"
-        default: return nil
-        }
+        return SizeName.all[architecture]?.first {
+            $0.layers == spec.layers && $0.dim ?? spec.dim == spec.dim && $0.heads ?? spec.heads == spec.heads
+                && $0.vocabulary.contains(vocabulary) && !($0.isUngrouped && spec.heads != spec.kvHeads)
+        }?.name
     }
 
     /// A size from the number of parameters: "135M", "1.2B".
@@ -84,5 +54,55 @@ struct ModelDescription {
         11: "Q3_K - Small", 12: "Q3_K - Medium", 13: "Q3_K - Large", 14: "Q4_K - Small", 15: "Q4_K - Medium",
         16: "Q5_K - Small", 17: "Q5_K - Medium", 18: "Q6_K", 21: "Q2_K - Small", 25: "IQ4_NL - 4.5 bpw",
         30: "IQ4_XS - 4.25 bpw", 32: "BF16", 38: "MXFP4 MoE",
+    ]
+}
+
+/// A name and what a model has that is called so; of several that fit the first counts.
+private struct SizeName {
+    let layers: Int
+    let name: String
+    var dim: Int?
+    var heads: Int?
+    var vocabulary = 0...Int.max
+    /// Whether each query head has keys and values of its own.
+    var isUngrouped = false
+
+    init(_ layers: Int, _ name: String) {
+        self.layers = layers
+        self.name = name
+    }
+
+    private func with(_ change: (inout SizeName) -> Void) -> SizeName {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+
+    /// By `general.architecture`.
+    static let all = [
+        "llama": [
+            SizeName(16, "1B"), SizeName(22, "1B"), SizeName(26, "3B"), SizeName(28, "3B"), SizeName(30, "256M"),
+            SizeName(32, "3B").with { $0.vocabulary = 49152...49152 },
+            SizeName(32, "7B").with { $0.vocabulary = 0...39999 },
+            SizeName(32, "8B"), SizeName(36, "8B"), SizeName(40, "13B"), SizeName(48, "34B"), SizeName(60, "30B"),
+            SizeName(80, "65B").with { $0.isUngrouped = true }, SizeName(80, "70B"),
+        ],
+        "qwen2": [
+            SizeName(24, "0.5B").with { $0.dim = 1024 }, SizeName(24, "1B"),
+            SizeName(28, "1.5B").with { $0.dim = 1536 }, SizeName(28, "7B"), SizeName(32, "7B"), SizeName(36, "3B"),
+            SizeName(40, "4B").with { $0.heads = 20 }, SizeName(40, "13B"), SizeName(48, "14B"),
+            SizeName(64, "32B"), SizeName(80, "70B"),
+        ],
+        "qwen3": [
+            SizeName(28, "0.6B").with { $0.dim = 1024 }, SizeName(28, "1.7B"),
+            SizeName(36, "4B").with { $0.dim = 2560 }, SizeName(36, "8B"), SizeName(40, "14B"), SizeName(64, "32B"),
+        ],
+        "gemma2": [SizeName(26, "2B"), SizeName(42, "9B"), SizeName(46, "27B")],
+        "gemma3": [
+            SizeName(18, "270M"), SizeName(26, "1B"), SizeName(32, "8B"), SizeName(34, "4B"), SizeName(48, "12B"),
+            SizeName(62, "27B"),
+        ],
+        "phi3": [SizeName(24, "1B"), SizeName(32, "3B"), SizeName(40, "14B")],
+        "smollm3": [SizeName(36, "3B")],
     ]
 }
