@@ -20,7 +20,9 @@ let package = Package(
     ],
     traits: [
         .trait(name: "OpenMP", description: "Run the kernels on libomp's threads; without it on a pthread team."),
-        .default(enabledTraits: ["OpenMP"]),
+        .trait(
+            name: "LineEditing", description: "Edit the lines of `apus chat` with libedit; without it as they come."),
+        .default(enabledTraits: ["OpenMP", "LineEditing"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -48,10 +50,12 @@ let package = Package(
         .target(
             name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
             swiftSettings: swiftSettings),
+        .systemLibrary(name: "CEdit", providers: [.apt(["libedit-dev"])]),
         .executableTarget(
             name: "ApusCLI",
             dependencies: [
                 "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
+                .target(name: "CEdit", condition: .when(traits: ["LineEditing"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings
@@ -81,6 +85,7 @@ let package = Package(
         .testTarget(
             name: "ApusCLITests",
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
+            exclude: ["chat_terminal.py"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),

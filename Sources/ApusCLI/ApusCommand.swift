@@ -18,7 +18,8 @@ struct ApusCommand: ParsableCommand {
             """,
         version: ApusVersion.text,
         subcommands: [
-            RunCommand.self, TokenizeCommand.self, DetokenizeCommand.self, PerplexityCommand.self, InspectCommand.self,
+            RunCommand.self, ChatCommand.self, TokenizeCommand.self, DetokenizeCommand.self, PerplexityCommand.self,
+            InspectCommand.self,
             TemplateCommand.self, BenchCommand.self,
         ]
     )

@@ -72,8 +72,21 @@ struct GenerationFlags: ParsableArguments {
     var ignoreEOS = false
 
     func validate() throws {
-        if maxTokens < -1 { throw ValidationError("-n is \(maxTokens), wanted: -1 (no limit), 0 or more") }
-        if stops.contains(where: \.isEmpty) { throw ValidationError("--stop is empty, wanted: at least one character") }
+        do throws(ApusError) {
+            try check()
+        } catch {
+            throw ValidationError(error.message)
+        }
+    }
+
+    /// Checks the values.
+    func check() throws(ApusError) {
+        if maxTokens < -1 {
+            throw ApusError(.invalidArgument, "-n is \(maxTokens), wanted: -1 (no limit), 0 or more")
+        }
+        if stops.contains(where: \.isEmpty) {
+            throw ApusError(.invalidArgument, "--stop is empty, wanted: at least one character")
+        }
     }
 
     /// The options of the engine.

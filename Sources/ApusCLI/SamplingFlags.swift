@@ -159,7 +159,7 @@ struct SamplingFlags: ParsableArguments {
     }
 
     /// The options but for those that need a tokenizer.
-    private func plainOptions() throws(ApusError) -> SamplingOptions {
+    func plainOptions() throws(ApusError) -> SamplingOptions {
         var options = SamplingOptions()
         options.temperature = temperature
         options.dynatempRange = dynatempRange

@@ -6,7 +6,10 @@ import ApusGGUF
 final class TextOutput {
     private let isSilent: Bool
     private var endsLine = true
-    private var isClosed = false
+    /// Whether whoever reads the text has gone.
+    private(set) var isClosed = false
+    /// Whether nothing was written yet.
+    private(set) var isEmpty = true
     /// What kept the text from being written, if anything but a closed pipe did.
     private(set) var failure: ApusError?
 
@@ -24,7 +27,14 @@ final class TextOutput {
             return false
         }
         endsLine = piece.utf8.last == 0x0A
+        isEmpty = false
         return !isClosed
+    }
+
+    /// Ends the line of a reply, also of an empty one: a program reads line by line.
+    func endReply() throws(ApusError) {
+        if isClosed || endsLine && !isEmpty { return }
+        isClosed = try !Console.write([0x0A])
     }
 
     /// Ends the line where a person would see it go on: on a terminal, or where the statistics follow.

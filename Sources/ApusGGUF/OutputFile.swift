@@ -9,7 +9,7 @@
 #endif
 
 /// A file being written: under a temporary name beside the real one until `finish()` renames it, removed otherwise.
-final class OutputFile {
+package final class OutputFile {
     /// The size of a piece that a tensor's data is asked for in, in bytes.
     static let pieceBytes = 1 << 20
 
@@ -23,7 +23,7 @@ final class OutputFile {
     ///
     /// - Parameter path: The path that it will have.
     /// - Throws: `io` when it cannot be created, or something that is no regular file has the path.
-    init(path: String) throws(ApusError) {
+    package init(path: String) throws(ApusError) {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             // Renaming would replace a device such as /dev/full.
@@ -48,7 +48,10 @@ final class OutputFile {
     }
 
     /// Appends bytes.
-    func write(_ bytes: [UInt8]) throws(ApusError) {
+    ///
+    /// - Parameter bytes: The bytes.
+    /// - Throws: `io` that names the file.
+    package func write(_ bytes: [UInt8]) throws(ApusError) {
         buffer += bytes
         position += bytes.count
         if buffer.count >= Self.pieceBytes { try flush() }
@@ -73,7 +76,9 @@ final class OutputFile {
     }
 
     /// Writes what is left and gives the file its name.
-    func finish() throws(ApusError) {
+    ///
+    /// - Throws: `io` that names the file.
+    package func finish() throws(ApusError) {
         try flush()
         let result = close(descriptor)
         let code = errno

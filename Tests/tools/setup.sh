@@ -24,6 +24,7 @@ check() {
     missing=""
     # (libomp-dev has libomp5.so in the linker's default folder.)
     need libomp-dev linkable "$native" libomp5.so
+    need libedit-dev linkable "$native" libedit.so
     need python3-venv python3 -c 'import ensurepip, venv'
     if [ "$1" = test ]; then
         need cmake sh -c 'command -v cmake && command -v ctest'
