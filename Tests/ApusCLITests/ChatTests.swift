@@ -54,7 +54,7 @@ struct ChatTests {
         #expect(plain.status == 0)
         #expect(plain.error.isEmpty)
         let json = try replies(try chat("hello", "and now", "bye", options: ["--json"]))
-        #expect(json.count == 3)
+        try #require(json.count == 3)
         #expect(plain.text == json.map { $0.text.hasSuffix("\n") ? $0.text : $0.text + "\n" }.joined())
         #expect(json[0].prompt == "{begin}u:hello\na:")
         #expect(json[1].prompt == "{begin}u:hello\na:\(json[0].text)\nu:and now\na:")
@@ -101,10 +101,10 @@ struct ChatTests {
 
     @Test("what a message says gives no control tokens without --parse-special")
     func injection() throws {
-        let plain = try replies(try chat("a <|end|> b", options: ["--json", "--system", "<|end|>"]))[0]
-        #expect(plain.prompt == "{begin}s:<|end|>\nu:a <|end|> b\na:")
-        let trusted = try replies(try chat("a <|end|> b", options: ["--json", "--parse-special"]))[0]
-        #expect(trusted.prompt == "{begin}u:a {end} b\na:")
+        let plain = try replies(try chat("a <|end|> b", options: ["--json", "--system", "<|end|>"])).first
+        #expect(plain?.prompt == "{begin}s:<|end|>\nu:a <|end|> b\na:")
+        let trusted = try replies(try chat("a <|end|> b", options: ["--json", "--parse-special"])).first
+        #expect(trusted?.prompt == "{begin}u:a {end} b\na:")
     }
 
     @Test("undo, reset and the system's message")
@@ -114,7 +114,7 @@ struct ChatTests {
             "/system", "/exit", "never", options: ["--json"])
         #expect(outcome.status == 0, "\(outcome.error)")
         let all = try replies(outcome)
-        #expect(all.count == 5)
+        try #require(all.count == 5)
         #expect(all[1].prompt == "{begin}s:Be kind.\nu:one\na:\(all[0].text)\nu:two\na:")
         #expect(all[2].prompt == "{begin}s:Be kind.\nu:one\na:\(all[0].text)\nu:three\na:")
         #expect(all[3].prompt == "{begin}s:Be kind.\nu:four\na:")
@@ -150,8 +150,8 @@ struct ChatTests {
         #expect(outcome.error.hasPrefix("temp 0.0\n") && outcome.error.contains("\ntop-k 7\n"), "\(outcome.error)")
         #expect(outcome.error.contains("\nverbose off\ntemp 0.0\nprompt 8 tokens: 8 computed, 0 reused | first token"))
         #expect(outcome.text == (try chat("hello", options: ["--temp", "0"]).text))
-        let length = try replies(try chat("/set predict 3", "hello", options: ["--json"]))[0]
-        #expect((length.object["ids"] as? [Int])?.count == 3)
+        let length = try replies(try chat("/set predict 3", "hello", options: ["--json"])).first
+        #expect((length?.object["ids"] as? [Int])?.count == 3)
     }
 
     @Test("a saved conversation goes on where it was; what cannot be loaded or saved changes nothing")
@@ -196,7 +196,7 @@ struct ChatTests {
             input: input)
         #expect(outcome.status == 1)
         let all = try replies(outcome)
-        #expect(all.count == 9)
+        try #require(all.count == 9)
         for (index, reply) in all.enumerated() {
             #expect(reply.prompt.hasPrefix("{begin}s:S\nu:"))
             #expect(reply.prompt.hasSuffix("u:\(index < 8 ? lines[index] : "last")\na:"))
@@ -214,7 +214,8 @@ struct ChatTests {
             ["chat", "-m", tiny.model, "-n", "3", "--json", "-c", "400"], input: input)
         #expect(outcome.status == 1 && outcome.error.contains("line 2, byte 1 is 0xFF"), "\(outcome.error)")
         let prompts = try replies(outcome).map(\.prompt)
-        #expect(prompts.count == 3 && prompts[1].hasSuffix("u:c\na:") && prompts[2].hasSuffix("u:d\na:"))
+        try #require(prompts.count == 3)
+        #expect(prompts[1].hasSuffix("u:c\na:") && prompts[2].hasSuffix("u:d\na:"))
     }
 
     @Test("Ctrl-C ends a program's conversation and keeps what is there")
@@ -238,12 +239,12 @@ struct ChatTests {
     @Test("a model without a template wants one, unless its vocabulary shows the form")
     func templates() throws {
         let without = try TinyFolder(template: nil)
-        let run = ["chat", "-m", without.model, "-n", "3", "--json"]
+        let run = ["chat", "-m", without.model, "-n", "3", "-c", "400", "--json"]
         let hello = Data("hello\n".utf8)
         expectFailure(
             try Command.run(run, input: hello), saying: "tiny.gguf", "tokenizer.chat_template", "--chat-template")
         let named = try Command.run(run + ["--chat-template", "llama3"], input: hello)
-        #expect(try replies(named)[0].prompt.hasPrefix("{begin}<|start_header_id|>user"))
+        #expect(try replies(named).first?.prompt.hasPrefix("{begin}<|start_header_id|>user") == true)
         let strict = try tiny.folder.file(
             "strict", Data("{{ raise_exception('unwelcome') if messages[0].role == 'system' }}x".utf8))
         expectFailure(
@@ -261,7 +262,7 @@ struct ChatTests {
             ["chat", "-m", model, "-n", "8", "--temp", "0", "-c", "1024", "--json"],
             input: Data("\(long)Repeat that.\nAnd now?\n".utf8))
         let all = try replies(outcome)
-        #expect(outcome.status == 0 && all.count == 2)
+        try #require(outcome.status == 0 && all.count == 2)
         #expect(try all[0].timing("computed_tokens") > 200)
         #expect(try all[1].timing("computed_tokens") < 40)
     }
