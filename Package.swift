@@ -85,7 +85,6 @@ let package = Package(
         .testTarget(
             name: "ApusCLITests",
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
-            exclude: ["chat_terminal.py"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),
