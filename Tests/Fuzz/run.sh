@@ -10,7 +10,7 @@ here=$(cd -- "$(dirname -- "$0")" && pwd)
 root=$(cd -- "$here/../.." && pwd)
 build=$root/.build-fuzz
 swiftc=${SWIFTC:-swiftc}
-flags="-swift-version 6 -parse-as-library -O -g -sanitize=fuzzer,address -I $build"
+flags="-swift-version 6 -package-name apus -parse-as-library -O -g -sanitize=fuzzer,address -I $build"
 flags="$flags -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility"
 flags="$flags -enable-upcoming-feature InternalImportsByDefault"
 # The modules that targets may import, those that others import first.
