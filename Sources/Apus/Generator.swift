@@ -29,6 +29,8 @@ public enum StopReason: String, Sendable, Hashable {
     case contextFull = "context"
     /// It was called off, by the flag or by whom the text was given to.
     case cancelled = "cancelled"
+    /// The time for it was over.
+    case deadline = "deadline"
 }
 
 /// What a generation gave.
@@ -115,48 +117,48 @@ public struct Generator {
         }
         let start = ContinuousClock.now
         try source.eval(prompt, cancellation: cancellation)
-        for token in prompt { chain.accept(token) }
+        var text = TextGeneration(chain: chain, matcher: matcher, tokenizer: tokenizer, options: options)
+        defer { chain = text.chain }
+        text.accept(prompt: prompt)
         let prefilled = ContinuousClock.now
 
         var result = GenerationResult()
         result.promptDuration = prefilled - start
-        var stream = TextStream(matcher: matcher, onText: onText)
-        try generate(start: start, whenFull: whenFull, into: &result, &stream)
-        if stream.finish() == .refused { result.stopReason = .cancelled }
-        result.text = stream.text
+        var output = Output(onText: onText)
+        try generate(start: start, whenFull: whenFull, into: &result, &text, &output)
+        if !output.isRefused {
+            output.give(text.finish())
+            if output.isRefused { result.stopReason = .cancelled }
+        }
+        result.ids = text.ids
+        result.endToken = text.endToken
+        result.text = output.text
         result.generationDuration = ContinuousClock.now - prefilled - result.recomputeDuration
         return result
     }
 
-    private mutating func generate(
+    private func generate(
         start: ContinuousClock.Instant, whenFull: ([Int32]) throws(ApusError) -> Bool,
-        into result: inout GenerationResult, _ stream: inout TextStream
+        into result: inout GenerationResult, _ text: inout TextGeneration, _ output: inout Output
     ) throws(ApusError) {
-        let ends = tokenizer.endOfGenerationIDs
-        let suppressed = options.ignoresEndOfGeneration ? ends.sorted() : []
+        var candidates = TokenCandidates()
         while true {
             if cancellation?.isCancelled == true { return result.stopReason = .cancelled }
-            if result.ids.count == options.maxTokens { return result.stopReason = .maxTokens }
-            let token = try draw(suppressing: suppressed)
+            if text.isComplete { return result.stopReason = .maxTokens }
+            let token = try source.withLogits { logits in
+                Result { () throws(ApusError) in try text.draw(logits.span, in: &candidates) }
+            }.get()
             if result.timeToFirstToken == nil { result.timeToFirstToken = ContinuousClock.now - start }
-            if ends.contains(token) {
-                result.endToken = token
-                return result.stopReason = .endOfGeneration
-            }
-            result.ids.append(token)
-            chain.accept(token)
-            switch stream.append(tokenizer.bytes(of: token, renderSpecial: options.rendersSpecialTokens)) {
-            case .goesOn: break
-            case .stopFound: return result.stopReason = .stopString
-            case .refused: return result.stopReason = .cancelled
-            }
+            let outcome = text.take(token)
+            output.give(outcome.text)
+            if output.isRefused { return result.stopReason = .cancelled }
             // The last token wanted is not fed: nobody asks for the logits after it.
-            if result.ids.count == options.maxTokens { return result.stopReason = .maxTokens }
+            if let stop = outcome.stop { return result.stopReason = stop }
             do throws(ApusError) {
                 if source.position >= source.contextLength {
                     let full = ContinuousClock.now
                     defer { result.recomputeDuration += ContinuousClock.now - full }
-                    guard try whenFull(result.ids), source.position < source.contextLength else {
+                    guard try whenFull(text.ids), source.position < source.contextLength else {
                         return result.stopReason = .contextFull
                     }
                 }
@@ -168,65 +170,18 @@ public struct Generator {
             result.decodeSteps += 1
         }
     }
-
-    private mutating func draw(suppressing suppressed: [Int32]) throws(ApusError) -> Int32 {
-        let drawn = source.withLogits { logits -> Result<Int32, ApusError> in
-            do throws(ApusError) {
-                try checkLogits(logits.span)
-                return .success(try chain.sample(logits.span, suppressing: suppressed))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try drawn.get()
-    }
 }
 
-/// Refuses logits that no sound model gives. A sampler would pass NaN over, but the text would mean nothing.
-private func checkLogits(_ logits: Span<Float>) throws(ApusError) {
-    var unsound: UInt32 = 0
-    // NaN is not below infinity either. Without a branch, so that the loop handles several at once.
-    for i in 0..<logits.count { unsound |= logits[unchecked: i] < .infinity ? 0 : 1 }
-    if unsound == 0 { return }
-    for i in 0..<logits.count where !(logits[i] < .infinity) {
-        throw ApusError(
-            .format, "the logit of token \(i) is \(logits[i]), wanted: a finite number; are the weights damaged?")
-    }
-}
-
-/// From the bytes of tokens to text that is given out: stop strings first, then whole characters.
-private struct TextStream {
-    enum Outcome {
-        case goesOn
-        case stopFound
-        case refused
-    }
-
-    private var matcher: StopMatcher
-    private var decoder = StreamDecoder()
-    private let onText: (String) -> Bool
-    private var isRefused = false
+/// The text as it is given out.
+private struct Output {
+    let onText: (String) -> Bool
+    /// Whether no more is wanted.
+    private(set) var isRefused = false
     private(set) var text = ""
 
-    init(matcher: StopMatcher, onText: @escaping (String) -> Bool) {
-        self.matcher = matcher
-        self.onText = onText
-    }
+    init(onText: @escaping (String) -> Bool) { self.onText = onText }
 
-    mutating func append(_ bytes: [UInt8]) -> Outcome {
-        give(decoder.append(matcher.append(bytes)))
-        if isRefused { return .refused }
-        return matcher.found == nil ? .goesOn : .stopFound
-    }
-
-    /// Gives out what was held back.
-    mutating func finish() -> Outcome {
-        if isRefused { return .refused }
-        give(decoder.append(matcher.finish()) + decoder.finish())
-        return isRefused ? .refused : .goesOn
-    }
-
-    private mutating func give(_ piece: String) {
+    mutating func give(_ piece: String) {
         if piece.isEmpty || isRefused { return }
         text += piece
         isRefused = !onText(piece)

@@ -14,6 +14,7 @@ public struct ApusError: Error, Sendable, Hashable, CustomStringConvertible {
             case outOfMemory = "out of memory"
             case contextFull = "context full"
             case cancelled = "cancelled"
+            case busy = "busy"
             case internalError = "internal error"
         }
 
@@ -33,6 +34,8 @@ public struct ApusError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let contextFull = Code(kind: .contextFull)
         /// The caller called the work off.
         public static let cancelled = Code(kind: .cancelled)
+        /// There is too much to do already; later it may be done.
+        public static let busy = Code(kind: .busy)
         /// A fault of Apus itself.
         public static let internalError = Code(kind: .internalError)
 

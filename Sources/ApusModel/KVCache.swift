@@ -73,9 +73,14 @@ public final class KVCache {
         return Int32(firstUnused - 1)
     }
 
-    fileprivate func retain(_ page: Int32) { references[Int(page)] += 1 }
+    /// How many sequences, and others that called `retain`, hold a page.
+    package func references(to page: Int32) -> Int { Int(references[Int(page)]) }
 
-    fileprivate func release(_ page: Int32) {
+    /// Counts one more holder of a page that somebody holds.
+    package func retain(_ page: Int32) { references[Int(page)] += 1 }
+
+    /// Counts one holder less; the page of the last one is free.
+    package func release(_ page: Int32) {
         references[Int(page)] -= 1
         if references[Int(page)] == 0 { freePages.append(page) }
     }
@@ -96,7 +101,8 @@ public final class KVSequence {
     public private(set) var length = 0
 
     let cache: KVCache
-    private(set) var pages: [Int32] = []
+    /// Page p holds positions 64 p … 64 p + 63; there may be more of them than `length` needs.
+    package private(set) var pages: [Int32] = []
 
     /// An empty sequence.
     ///
@@ -127,8 +133,42 @@ public final class KVSequence {
         while pages.count > kept { cache.release(pages.removeLast()) }
     }
 
+    /// How many free pages `reserve` would take.
+    package func pagesToReserve(_ count: Int) -> Int {
+        if count <= 0 { return 0 }
+        let end = (length + count + KVCache.pagePositions - 1) / KVCache.pagePositions
+        let shared = pages.indices.dropFirst(length / KVCache.pagePositions).prefix { $0 < end }
+            .count { cache.references(to: pages[$0]) > 1 }
+        return shared + max(0, end - pages.count)
+    }
+
+    /// Lets a page of the cache stand for the next positions, in place of one that was reserved for them.
+    ///
+    /// - Parameters:
+    ///   - page: Holds the keys and values of the tokens to come at this sequence's next positions.
+    ///   - count: How many of the page's positions count, 1 to 64. `length` is at a page's beginning.
+    package func adopt(_ page: Int32, count: Int) {
+        precondition(
+            length % KVCache.pagePositions == 0 && 1...KVCache.pagePositions ~= count, "a page is adopted whole")
+        place(page, at: length / KVCache.pagePositions)
+        length += count
+    }
+
+    /// Puts a page with the same contents in the place of another one.
+    package func replacePage(at index: Int, with page: Int32) { place(page, at: index) }
+
+    private func place(_ page: Int32, at index: Int) {
+        cache.retain(page)
+        if index < pages.count {
+            cache.release(pages[index])
+            pages[index] = page
+        } else {
+            pages.append(page)
+        }
+    }
+
     /// Makes sure that the next `count` positions have pages that only this sequence writes to.
-    func reserve(_ count: Int) throws(ApusError) {
+    package func reserve(_ count: Int) throws(ApusError) {
         let first = length / KVCache.pagePositions
         let end = (length + count + KVCache.pagePositions - 1) / KVCache.pagePositions
         for index in first..<max(first, end) {

@@ -8,7 +8,7 @@ public struct SamplerChain: Sendable {
     /// The samplers in the order in which they are applied.
     public private(set) var samplers: [any Sampler]
     /// What the generator was started with.
-    public let seed: UInt64
+    public private(set) var seed: UInt64
 
     private var generator: Xoshiro256StarStar
     private var candidates = TokenCandidates()
@@ -45,6 +45,23 @@ public struct SamplerChain: Sendable {
     public mutating func sample(
         _ logits: Span<Float>, suppressing suppressed: [Int32] = []
     ) throws(ApusError) -> Int32 {
+        var working = TokenCandidates()
+        swap(&working, &candidates)
+        defer { swap(&working, &candidates) }
+        return try sample(logits, suppressing: suppressed, in: &working)
+    }
+
+    /// Draws a token with working memory that several chains use in turn: it is as large as the vocabulary.
+    ///
+    /// - Parameters:
+    ///   - logits: A logit per token, (vocabularySize). NaN counts as -infinity.
+    ///   - suppressed: Tokens that must not be drawn; ids outside the vocabulary are ignored.
+    ///   - candidates: The working memory; what it holds has no effect.
+    /// - Returns: The token's id.
+    /// - Throws: `ApusError` with code `internalError` when no logit is above -infinity.
+    package mutating func sample(
+        _ logits: Span<Float>, suppressing suppressed: [Int32], in candidates: inout TokenCandidates
+    ) throws(ApusError) -> Int32 {
         candidates.load(logits)
         for token in suppressed {
             candidates.changeLogit(of: token) { $0 = -.infinity }
@@ -67,6 +84,17 @@ public struct SamplerChain: Sendable {
     /// - Parameter token: The token's id.
     public mutating func accept(_ token: Int32) {
         for i in samplers.indices { samplers[i].accept(token) }
+    }
+
+    /// The same samplers in the same state with another generator.
+    ///
+    /// - Parameter seed: Starts the generator.
+    /// - Returns: A chain that has accepted the same tokens.
+    package func reseeded(_ seed: UInt64) -> SamplerChain {
+        var chain = self
+        chain.seed = seed
+        chain.generator = Xoshiro256StarStar(seed: seed)
+        return chain
     }
 
     /// Forgets the accepted tokens and starts the generator again from its seed.

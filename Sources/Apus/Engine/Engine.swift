@@ -1,0 +1,102 @@
+public import ApusGGUF
+internal import ApusModel
+internal import ApusTokenizer
+
+/// Runs any number of requests on one model at the same time, from any thread or task.
+///
+/// Each step computes the next token of every running sequence and, beside them, parts of the prompts of new ones. A reply
+/// has the same bits as that of a `Generator` alone, whatever else runs. The arithmetic runs on `ComputeThread`; nothing
+/// runs, and no processor time is used, while there are no requests. A request keeps its engine alive until it has ended.
+public final class Engine: Sendable {
+    /// The model.
+    public let model: Model
+    /// How the model is shared.
+    public let options: EngineOptions
+    /// The most positions that a request can have: the model's context, or the pool if that is smaller.
+    public let contextLength: Int
+
+    private let scheduler: Scheduler
+
+    /// Plans the model's steps and reserves the cache. Memory for the cache is taken as it fills.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - options: How it is shared.
+    /// - Throws: `ApusError` with code `invalidArgument` that names the option, or `outOfMemory` with the figures.
+    public convenience init(model: Model, options: EngineOptions = EngineOptions()) throws(ApusError) {
+        try self.init(model: model, options: options, onStep: nil)
+    }
+
+    /// The same, with somebody who is told what each step has computed, on the compute thread.
+    package init(model: Model, options: EngineOptions, onStep: StepObserver?) throws(ApusError) {
+        try options.validate()
+        self.model = model
+        self.options = options
+        scheduler = try Scheduler(model: model, options: options, onStep: onStep)
+        contextLength = scheduler.contextLength
+    }
+
+    /// What the engine holds now, and what it has done.
+    public var metrics: EngineMetrics { scheduler.metrics }
+
+    /// Starts a request.
+    ///
+    /// - Parameter request: What is asked for.
+    /// - Returns: The events to come.
+    /// - Throws: `ApusError`, before anything is computed: `invalidArgument` that names the option, `contextFull` for a
+    ///   prompt that the context does not hold, `busy` when too many requests wait, `cancelled` when the engine is closed.
+    public func submit(_ request: EngineRequest) throws(ApusError) -> EngineResponse {
+        try request.validate(vocabularySize: model.vocabularySize)
+        let ids = request.prompt.ids(model.tokenizer)
+        guard !ids.isEmpty else {
+            throw ApusError(.invalidArgument, "the prompt has no tokens, wanted: at least one")
+        }
+        if let index = ids.firstIndex(where: { $0 < 0 || Int($0) >= model.vocabularySize }) {
+            throw ApusError(
+                .invalidArgument,
+                "token \(ids[index]) at position \(index) of the prompt is outside the vocabulary of "
+                    + "\(model.vocabularySize)")
+        }
+        let limit = min(contextLength, request.contextLength ?? contextLength)
+        guard ids.count <= limit else {
+            throw ApusError(
+                .contextFull, "the prompt has \(ids.count) tokens and does not fit the context of \(limit)")
+        }
+        var text = TextGeneration(
+            chain: try SamplerChain(request.sampling), matcher: try StopMatcher(request.generation.stops),
+            tokenizer: model.tokenizer, options: request.generation)
+        text.accept(prompt: ids)
+        let seeds = (0..<request.choices).map { text.chain.seed &+ UInt64($0) }
+        let call = EngineResponse.Call(scheduler: scheduler)
+        let (stream, continuation) = AsyncThrowingStream.makeStream(of: EngineEvent.self)
+        continuation.onTermination = { termination in
+            if case .cancelled = termination { call.cancel() }
+        }
+        try scheduler.submit(
+            Submission(
+                request: request, ids: ids, limit: limit, text: text, seeds: seeds, flag: call.flag,
+                continuation: continuation, time: .now))
+        return EngineResponse(promptIDs: ids, seeds: seeds, stream: stream, call: call)
+    }
+
+    /// Ends all requests with an error of code `cancelled`, and refuses new ones.
+    public func close() { scheduler.close() }
+}
+
+/// Gets what a step has computed: choices, with the number of their request, in the order in which requests came, and of
+/// tokens.
+package typealias StepObserver = @Sendable ([(request: Int, choice: Int, tokens: Int)]) -> Void
+
+/// A request on its way to the scheduler.
+struct Submission: Sendable {
+    let request: EngineRequest
+    let ids: [Int32]
+    /// The most positions that prompt and reply may have.
+    let limit: Int
+    /// The text to come, whose samplers have seen the prompt.
+    let text: TextGeneration
+    let seeds: [UInt64]
+    let flag: CancellationFlag
+    let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
+    let time: ContinuousClock.Instant
+}

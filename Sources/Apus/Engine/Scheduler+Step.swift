@@ -1,0 +1,236 @@
+internal import ApusGGUF
+internal import ApusModel
+
+// What a step computes, and what comes of it.
+
+extension Scheduler {
+    /// Some tokens of a choice in a step.
+    private struct Part {
+        let choice: Choice
+        let tokens: ArraySlice<Int32>
+        let logits: Decoder.Chunk.Logits
+        /// Whether the choice has no more tokens to compute.
+        let reachesEnd: Bool
+        /// What the tokens cost, in tokens.
+        let weight: Int
+
+        init(_ choice: Choice, count: Int) {
+            let first = choice.tokens.count - choice.remaining
+            self.choice = choice
+            tokens = choice.tokens[first..<first + count]
+            reachesEnd = count == choice.remaining
+            logits = choice.request.wantsPromptLogits ? .all : reachesEnd ? .last : .none
+            weight = count * choice.tokenWeight
+        }
+    }
+
+    /// Computes a step for the running choices.
+    func step() {
+        let start = ContinuousClock.now
+        let parts = plan()
+        if parts.isEmpty { return }
+        do throws(ApusError) {
+            try compute(parts)
+        } catch {
+            // What was called off ends with the next turn. Nothing else is known to fail here.
+            draws = []
+            if error.code != .cancelled {
+                for part in parts { fail(part.choice.request, error) }
+            }
+            return
+        }
+        counts.steps += 1
+        onStep?(parts.map { ($0.choice.request.number, $0.choice.index, $0.tokens.count) })
+        let end = ContinuousClock.now
+        for part in parts {
+            counts.tokensComputed += part.tokens.count
+            keepPages(part.choice)
+            guard part.choice.request.prefilled == nil else { continue }
+            sendProgress(part.choice)
+            if part.reachesEnd { beginReplies(part.choice, now: end) }
+        }
+        let drawn = draws
+        draws = []
+        for draw in drawn { take(draw, now: end) }
+        learn(parts, took: .now - start)
+    }
+
+    private func learn(_ parts: [Part], took duration: Duration) {
+        guard parts.contains(where: { $0.tokens.count > 1 }) else { return }
+        sizer.record(parts.reduce(0) { $0 + $1.weight }, took: duration, target: stepTarget)
+        if parts.count > 1 { counts.longestMixedStep = max(counts.longestMixedStep, duration) }
+    }
+
+    // MARK: What to compute
+
+    /// The next token of everything that is being decoded, and as much of prompts as fits the time of a step.
+    private func plan() -> [Part] {
+        var parts: [Part] = []
+        var prompts: [Choice] = []
+        // By index: the last choices may have to make room for those before them.
+        var index = 0
+        while index < running.count {
+            let choice = running[index]
+            if choice.isPrefilling {
+                if reusePrefixWhileRunning(choice) { prompts.append(choice) }
+            } else if reserve(1, for: choice) {
+                parts.append(Part(choice, count: 1))
+            }
+            if index < running.count, running[index] === choice { index += 1 }
+        }
+        prompts.removeAll { $0.sequence == nil }
+        parts += share(among: withoutDuplicates(prompts), beside: parts.count)
+        return parts
+    }
+
+    /// Leaves out prompts that are about to compute the page that one before them computes: they will take it over.
+    private func withoutDuplicates(_ prompts: [Choice]) -> [Choice] {
+        guard options.sharesPrefixes, prompts.count > 1 else { return prompts }
+        var claimed: [Int: Set<ArraySlice<Int32>>] = [:]
+        return prompts.filter { choice in
+            guard choice.epoch == tree.epoch, let page = choice.nextPage else { return true }
+            let isNew = claimed[choice.node, default: []].insert(page).inserted
+            guard let sequence = choice.sequence, sequence.length % KVCache.pagePositions == 0,
+                choice.request.submission.request.reusesPrefix, !choice.request.wantsPromptLogits,
+                page.endIndex < choice.tokens.count
+            else { return true }
+            return isNew
+        }
+    }
+
+    /// Shares the time of a step between prompts: half of it belongs to the first one, so that it gets on; the other half
+    /// to the shortest ones, so that they do not wait for long ones.
+    private func share(among prompts: [Choice], beside decoded: Int) -> [Part] {
+        guard let first = prompts.first else { return [] }
+        let budget = max(
+            1, min(max(sizer.tokens - decoded, StepSizer.least), chunkTokens, decoder.maxTokens - decoded))
+        let others = prompts.dropFirst().sorted {
+            ($0.remaining, $0.request.number) < ($1.remaining, $1.request.number)
+        }
+        let othersWant = others.reduce(0) { $0 + $1.remaining * $1.tokenWeight }
+        var left = budget
+        var parts: [Part] = []
+        for (choice, most) in [(first, max(budget - othersWant, (budget + 1) / 2))] + others.map({ ($0, budget) }) {
+            let count = min(choice.remaining, min(most, left) / choice.tokenWeight)
+            // The first one always gets on.
+            let granted = parts.isEmpty ? max(1, count) : count
+            if granted <= 0 { continue }
+            left -= granted * choice.tokenWeight
+            parts.append(Part(choice, count: granted))
+        }
+        return parts
+    }
+
+    // MARK: What comes of it
+
+    private func compute(_ parts: [Part]) throws(ApusError) {
+        // Others have to wait for a step's end; a request that is alone in it can call it off.
+        let request = parts[0].choice.request
+        let isAlone = parts.allSatisfy { $0.choice.request === request }
+        let chunks = parts.compactMap { part in
+            part.choice.sequence.map { Decoder.Chunk($0, tokens: part.tokens, logits: part.logits) }
+        }
+        var place = 0
+        var first = 0
+        try decoder.run(
+            chunks, cancellation: isAlone ? request.submission.flag : nil
+        ) { index, logits throws(ApusError) in
+            while index >= first + parts[place].tokens.count {
+                first += parts[place].tokens.count
+                place += 1
+            }
+            look(at: logits.span, after: parts[place], offset: index - first)
+        }
+    }
+
+    /// Draws from the logits after a token, if it is the last one; keeps its log probabilities, if they are wanted.
+    private func look(at logits: Span<Float>, after part: Part, offset: Int) {
+        let choice = part.choice
+        let request = choice.request
+        let next = part.tokens.startIndex + offset + 1
+        if let top = request.submission.request.promptLogProbabilities, request.wantsPromptLogits,
+            next < request.ids.count
+        {
+            // After it made room a prompt is computed again, from the beginning.
+            request.promptLogProbabilities.removeLast(max(0, request.promptLogProbabilities.count - (next - 1)))
+            request.promptLogProbabilities.append(
+                logProbabilities.entry(of: request.ids[next], top: top, logits: logits))
+        }
+        guard next == choice.tokens.count else { return }
+        if request.prefilled == nil {
+            request.siblings = request.submission.seeds.indices.dropFirst().map { Choice(request, index: $0) }
+            for sibling in request.siblings { draw(sibling, logits) }
+        }
+        draw(choice, logits)
+    }
+
+    private func draw(_ choice: Choice, _ logits: Span<Float>) {
+        if choice.text.isComplete { return }
+        let token = Result { () throws(ApusError) in try choice.text.draw(logits, in: &candidates) }
+        var logProbability: TokenLogProbability?
+        if let top = choice.request.submission.request.logProbabilities, case .success(let id) = token {
+            logProbability = logProbabilities.entry(of: id, top: top, logits: logits)
+        }
+        draws.append(Draw(choice: choice, token: token, logProbability: logProbability))
+    }
+
+    /// Tells how far a prompt has come.
+    func sendProgress(_ choice: Choice) {
+        let total = choice.request.ids.count
+        let processed = min(choice.sequence?.length ?? 0, total)
+        choice.request.send(
+            .prompt(PromptProgress(total: total, reused: choice.request.reused, processed: processed)))
+    }
+
+    /// The prompt is computed: the other choices begin with the same pages.
+    private func beginReplies(_ choice: Choice, now: ContinuousClock.Instant) {
+        let request = choice.request
+        request.prefilled = now
+        if request.submission.request.promptLogProbabilities != nil {
+            request.send(.promptLogProbabilities(request.promptLogProbabilities))
+            request.promptLogProbabilities = []
+        }
+        let siblings = request.siblings
+        request.siblings = []
+        for sibling in siblings {
+            guard running.count < options.maxRunning else {
+                wait(sibling)
+                continue
+            }
+            sibling.sequence = choice.sequence?.fork()
+            (sibling.node, sibling.depth, sibling.epoch) = (choice.node, choice.depth, choice.epoch)
+            run(sibling)
+        }
+        // Where no token was asked for, none was drawn.
+        for choice in [choice] + siblings where choice.text.isComplete { finish(choice, .maxTokens, now: now) }
+    }
+
+    /// Adds a drawn token to its text.
+    private func take(_ draw: Draw, now: ContinuousClock.Instant) {
+        let choice = draw.choice
+        let request = choice.request
+        guard request.openChoices > 0 else { return }
+        let token: Int32
+        do throws(ApusError) {
+            token = try draw.token.get()
+        } catch {
+            return fail(request, error)
+        }
+        if choice.firstToken == nil { choice.firstToken = now }
+        let outcome = choice.text.take(token)
+        if outcome.stop == .endOfGeneration {
+            return finish(choice, .endOfGeneration, endLogProbability: draw.logProbability, now: now)
+        }
+        counts.tokensGenerated += 1
+        choice.append(token)
+        request.send(
+            .token(
+                EngineToken(
+                    choice: choice.index, id: token, text: outcome.text, logProbability: draw.logProbability)))
+        if let stop = outcome.stop {
+            finish(choice, stop, now: now)
+        } else if choice.tokens.count > request.submission.limit {
+            finish(choice, .contextFull, now: now)
+        }
+    }
+}
