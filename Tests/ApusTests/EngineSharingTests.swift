@@ -247,16 +247,20 @@ import Testing
             model: EngineSupport.model(chunk: 16, context: 30_000), options: Self.options { $0.maxRunning = 1 },
             onStep: log.note)
         let long = EngineSupport.request(EngineSupport.prompt(1500, seed: 1))
-        // A queued one, which never computes anything.
-        let both = try EngineSupport.together([EngineSupport.endless, long], engine)
-        both[1].cancel()
-        let reply = try await both[1].collect()[0]
+        // A queued one, which never computes anything, and a reply, of which is told what was generated until then.
+        let both = try ComputeThread.shared.run { () throws(ApusError) in
+            let both = try EngineSupport.together([EngineSupport.endless, long], engine)
+            both[1].cancel()
+            cancelAt.withLock { $0[20] = both[0] }
+            return both
+        }
+        let queued = try await both[1].collect()[0]
+        #expect(queued.completion?.reason == .cancelled)
+        #expect(queued.ids.isEmpty)
+        let reply = try await both[0].collect()[0]
         #expect(reply.completion?.reason == .cancelled)
-        #expect(reply.ids.isEmpty)
-        #expect(log.indices(of: 1).isEmpty)
-        // A reply: what was generated until then is told.
-        both[0].cancel()
-        #expect(try await both[0].collect()[0].completion?.reason == .cancelled)
+        #expect(reply.ids.count == 20)
+        #expect(log.steps.count == 20 && log.indices(of: 1).isEmpty)
         _ = await EngineSupport.idle(engine)
         // A prompt, in the second of its many steps.
         let steps = log.steps.count
@@ -278,11 +282,10 @@ import Testing
         // Another one keeps the only place: the deadline passes in the queue.
         var past = EngineSupport.endless
         (past.deadline, past.choices) = (.now, 2)
-        let both = try EngineSupport.together([EngineSupport.endless, past], engine)
+        let both = try EngineSupport.together([EngineSupport.request([1, 2]), past], engine)
         let queued = try await both[1].collect()
         #expect(queued.count == 2)
         #expect(queued.allSatisfy { $0.completion?.reason == .deadline && $0.ids.isEmpty })
-        both[0].cancel()
         var late = EngineSupport.endless
         late.deadline = .now + .milliseconds(100)
         #expect(try await engine.submit(late).collect()[0].completion?.reason == .deadline)
