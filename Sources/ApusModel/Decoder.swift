@@ -23,6 +23,10 @@ public final class Decoder {
             case last
             /// Those after every token.
             case all
+            /// None, but the last token's state: what logits would be computed from.
+            case lastState
+            /// None, but every token's state.
+            case allStates
         }
 
         /// A piece of a step.
@@ -97,11 +101,14 @@ public final class Decoder {
     ///   - cancellation: Is looked at between the ops of the plan.
     ///   - onLogits: Gets the index of each token in the step whose logits are wanted, in order, and the logits,
     ///     (vocabularySize), which may be written to and last until the next call.
+    ///   - onState: Gets the index of each token in the step whose state is wanted, in order, and the state after the last
+    ///     norm, (dim).
     /// - Throws: `ApusError` with code `invalidArgument` for a token outside the vocabulary or too many of them,
     ///   `contextFull`, `cancelled`, or what `onLogits` throws.
     public func run(
         _ chunks: [Chunk], cancellation: CancellationFlag? = nil,
-        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Void
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Void,
+        onState: (Int, [Float]) -> Void = { _, _ in }
     ) throws(ApusError) {
         try buffers.stage(chunks, decoder: self)
         let wanted = buffers.logitTokens
@@ -111,19 +118,38 @@ public final class Decoder {
         var ops = plan.all
         repeat {
             let count = min(rows, wanted.count - first)
-            let finished = ComputeThread.shared.run {
-                wanted.withUnsafeBufferPointer { tokens in
-                    plan.run(
-                        ops, buffers: buffers,
-                        logitTokens: UnsafeBufferPointer(rebasing: tokens[first..<first + count]),
-                        cancellation: cancellation)
-                }
-            }
-            guard finished else { throw ApusError(.cancelled, "the computation was cancelled") }
+            try run(ops, for: wanted[first..<first + count], cancellation)
             for row in 0..<count { try onLogits(Int(wanted[first + row]), buffers.logits(row: row)) }
             first += count
             ops = plan.head
         } while first < wanted.count
+        try runStates(cancellation, onState)
         for chunk in chunks { chunk.sequence.advance(chunk.tokens.count) }
+    }
+
+    private func run(
+        _ ops: UnsafeBufferPointer<apus_op>, for tokens: ArraySlice<Int32>, _ cancellation: CancellationFlag?
+    ) throws(ApusError) {
+        let finished = ComputeThread.shared.run {
+            tokens.withUnsafeBufferPointer { tokens in
+                plan.run(ops, buffers: buffers, logitTokens: tokens, cancellation: cancellation)
+            }
+        }
+        guard finished else { throw ApusError(.cancelled, "the computation was cancelled") }
+    }
+
+    private func runStates(
+        _ cancellation: CancellationFlag?, _ onState: (Int, [Float]) -> Void
+    ) throws(ApusError) {
+        let wanted = buffers.stateTokens
+        var state = [Float](repeating: 0, count: wanted.isEmpty ? 0 : weights.spec.dim)
+        for first in stride(from: 0, to: wanted.count, by: buffers.layout.logitRows) {
+            let tokens = wanted[first..<min(first + buffers.layout.logitRows, wanted.count)]
+            try run(plan.state, for: tokens, cancellation)
+            for (row, token) in tokens.enumerated() {
+                buffers.copyState(row: row, of: tokens.count, into: &state)
+                onState(Int(token), state)
+            }
+        }
     }
 }

@@ -66,6 +66,8 @@ final class DecoderBuffers {
     private var segments: [apus_segment] = []
     /// Indices of the tokens whose logits are wanted.
     private(set) var logitTokens: [Int32] = []
+    /// Indices of the tokens whose last states are wanted.
+    private(set) var stateTokens: [Int32] = []
 
     init(_ layout: Layout) throws(ApusError) {
         self.layout = layout
@@ -90,6 +92,15 @@ final class DecoderBuffers {
     func logits(row: Int) -> UnsafeMutableBufferPointer<Float> {
         UnsafeMutableBufferPointer(
             start: floats(layout.logits) + row * layout.vocabularySize, count: layout.vocabularySize)
+    }
+
+    /// The last state of one of `count` tokens, which `DecoderPlan.state` has left in packed form.
+    func copyState(row: Int, of count: Int, into state: inout [Float]) {
+        let dim = state.count
+        let tile = row / Int(APUS_TILE_TOKENS) * Int(APUS_TILE_TOKENS)
+        let width = min(Int(APUS_TILE_TOKENS), count - tile)
+        let values = floats(layout.headNormed.f32) + tile * dim + (row - tile)
+        for col in 0..<dim { state[col] = values[col * width] }
     }
 
     /// Describes a step; all of it is checked before anything is changed but the sequences' room.
@@ -120,6 +131,7 @@ final class DecoderBuffers {
         pageTables.removeAll(keepingCapacity: true)
         segments.removeAll(keepingCapacity: true)
         logitTokens.removeAll(keepingCapacity: true)
+        stateTokens.removeAll(keepingCapacity: true)
         for chunk in chunks {
             segments.append(
                 apus_segment(
@@ -131,6 +143,9 @@ final class DecoderBuffers {
             case .none: break
             case .last: logitTokens.append(Int32(tokens.count - 1))
             case .all: logitTokens.append(contentsOf: Int32(tokens.count - chunk.tokens.count)..<Int32(tokens.count))
+            case .lastState: stateTokens.append(Int32(tokens.count - 1))
+            case .allStates:
+                stateTokens.append(contentsOf: Int32(tokens.count - chunk.tokens.count)..<Int32(tokens.count))
             }
         }
         pageCounts = chunks.map { $0.sequence.pages.count }

@@ -4,12 +4,19 @@ internal import CKernels
 /// The forward pass as a flat list of kernel calls, with every pointer and size resolved.
 struct DecoderPlan {
     /// The whole step.
-    var all: UnsafeBufferPointer<apus_op> { UnsafeBufferPointer(ops.buffer) }
+    var all: UnsafeBufferPointer<apus_op> {
+        UnsafeBufferPointer(rebasing: UnsafeBufferPointer(ops.buffer)[..<stateStart])
+    }
     /// Only the last norm and the logits, of tokens that a whole step has computed before.
     var head: UnsafeBufferPointer<apus_op> { UnsafeBufferPointer(rebasing: all[headStart...]) }
+    /// Only the last norm, unpacked, of tokens that a whole step has computed before and whose logits are not wanted.
+    var state: UnsafeBufferPointer<apus_op> {
+        UnsafeBufferPointer(rebasing: UnsafeBufferPointer(ops.buffer)[stateStart...])
+    }
 
     private let ops: OpList
     private let headStart: Int
+    private let stateStart: Int
     private let scratch: Pages
     private let scratchBytes: Int
     private let threads: Int
@@ -31,6 +38,7 @@ struct DecoderPlan {
         forward.build()
         ops = OpList(forward.ops)
         headStart = forward.headStart
+        stateStart = forward.stateStart
         self.threads = threads
         scratchBytes = apus_plan_scratch_bytes(ops.buffer.baseAddress, ops.buffer.count, buffers.layout.maxTokens)
         let (bytes, overflow) = scratchBytes.multipliedReportingOverflow(by: threads)
@@ -61,6 +69,7 @@ private struct Forward {
     let buffers: DecoderBuffers
     var ops: [apus_op] = []
     var headStart = 0
+    var stateStart = 0
 
     private var spec: DecoderSpec { weights.spec }
     private var layout: DecoderBuffers.Layout { buffers.layout }
@@ -156,16 +165,23 @@ private struct Forward {
     }
 
     private mutating func logits() {
+        let beforeNorm = pending
         let normed = buffers.acts(layout.headNormed, for: [weights.output.matrix], fine: weights.output.matrix)
         norm(weights.outputNorm, out: normed, rows: APUS_ROWS_LOGITS)
         multiply(
             normed, [product(weights.output, into: buffers.floats(layout.logits), fine: true)], rows: APUS_ROWS_LOGITS)
-        guard spec.logitCap > 0 else { return }
-        ops.append(
-            makeOp(APUS_OP_softcap) {
-                $0.softcap = apus_softcap(
-                    x: buffers.floats(layout.logits), n: UInt32(weights.output.matrix.rows), cap: spec.logitCap)
-            })
+        if spec.logitCap > 0 {
+            ops.append(
+                makeOp(APUS_OP_softcap) {
+                    $0.softcap = apus_softcap(
+                        x: buffers.floats(layout.logits), n: UInt32(weights.output.matrix.rows), cap: spec.logitCap)
+                })
+        }
+        stateStart = ops.count
+        pending = beforeNorm
+        norm(
+            weights.outputNorm, out: apus_acts(q8: nil, f32: buffers.floats(layout.headNormed.f32), q8_rest: nil),
+            rows: APUS_ROWS_LOGITS)
     }
 
     /// n = rmsNorm(x), packed for the matrices that read it.

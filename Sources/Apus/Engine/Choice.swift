@@ -32,6 +32,11 @@ final class ActiveRequest {
     /// Whether logits after every token of the prompt are still wanted.
     var wantsPromptLogits: Bool { submission.request.promptLogProbabilities != nil && prefilled == nil }
 
+    /// Whether something is wanted of every token of the prompt, none of which may come from another text then.
+    var wantsWholePrompt: Bool {
+        wantsPromptLogits || prefilled == nil && ![nil, .last].contains(submission.embedding?.pooling)
+    }
+
     func send(_ event: EngineEvent) { submission.continuation.yield(event) }
 }
 

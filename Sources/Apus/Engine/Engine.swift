@@ -46,6 +46,41 @@ public final class Engine: Sendable {
     /// - Throws: `ApusError`, before anything is computed: `invalidArgument` that names the option, `contextFull` for a
     ///   prompt that the context does not hold, `busy` when too many requests wait, `cancelled` when the engine is closed.
     public func submit(_ request: EngineRequest) throws(ApusError) -> EngineResponse {
+        try submit(request, embedding: nil)
+    }
+
+    /// Computes the vector of a text: its tokens' states after the last layer and norm, pooled.
+    ///
+    /// Runs beside other requests like a prompt. When the task is cancelled, it ends within a step.
+    ///
+    /// - Parameters:
+    ///   - prompt: The text.
+    ///   - pooling: Which states make the vector.
+    ///   - isNormalized: Whether the vector is divided by its length.
+    ///   - priority: As `EngineRequest.priority`.
+    ///   - deadline: When to give up.
+    /// - Returns: The vector; its bits do not depend on what else runs.
+    /// - Throws: As `submit`, and `cancelled` when the task was cancelled or the deadline passed.
+    public func embed(
+        _ prompt: EngineRequest.Prompt, pooling: EmbeddingPooling, isNormalized: Bool = true, priority: Int = 0,
+        deadline: ContinuousClock.Instant? = nil
+    ) async throws(ApusError) -> Embedding {
+        var request = EngineRequest(prompt)
+        request.generation.maxTokens = 0
+        (request.priority, request.deadline) = (priority, deadline)
+        let sink = EmbeddingSink(pooling, isNormalized: isNormalized)
+        let response = try submit(request, embedding: sink)
+        guard let end = try await response.collect()[0].completion, end.reason == .maxTokens else {
+            throw ApusError(.cancelled, "the computation was cancelled")
+        }
+        return Embedding(
+            vector: sink.vector(count: response.promptIDs.count), tokens: response.promptIDs.count,
+            reusedTokens: end.usage.reusedTokens)
+    }
+
+    private func submit(
+        _ request: EngineRequest, embedding: EmbeddingSink?
+    ) throws(ApusError) -> EngineResponse {
         try request.validate(vocabularySize: model.vocabularySize)
         let ids = request.prompt.ids(model.tokenizer)
         guard !ids.isEmpty else {
@@ -74,8 +109,8 @@ public final class Engine: Sendable {
         }
         try scheduler.submit(
             Submission(
-                request: request, ids: ids, limit: limit, text: text, seeds: seeds, flag: call.flag,
-                continuation: continuation, time: .now))
+                request: request, ids: ids, limit: limit, text: text, seeds: seeds, embedding: embedding,
+                flag: call.flag, continuation: continuation, time: .now))
         return EngineResponse(promptIDs: ids, seeds: seeds, stream: stream, call: call)
     }
 
@@ -96,6 +131,8 @@ struct Submission: Sendable {
     /// The text to come, whose samplers have seen the prompt.
     let text: TextGeneration
     let seeds: [UInt64]
+    /// Gets the states of the prompt's tokens, where they are wanted.
+    let embedding: EmbeddingSink?
     let flag: CancellationFlag
     let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
     let time: ContinuousClock.Instant

@@ -70,7 +70,7 @@ extension Scheduler {
     /// - Returns: How many tokens need not be computed. At least one is left, whose logits are wanted.
     private func reusePrefix(_ choice: Choice) -> Int {
         guard let sequence = choice.sequence, options.sharesPrefixes, choice.request.submission.request.reusesPrefix,
-            !choice.request.wantsPromptLogits, sequence.length % KVCache.pagePositions == 0,
+            !choice.request.wantsWholePrompt, sequence.length % KVCache.pagePositions == 0,
             keepPages(choice)
         else { return 0 }
         let before = sequence.length

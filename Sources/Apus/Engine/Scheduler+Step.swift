@@ -19,7 +19,12 @@ extension Scheduler {
             self.choice = choice
             tokens = choice.tokens[first..<first + count]
             reachesEnd = count == choice.remaining
-            logits = choice.request.wantsPromptLogits ? .all : reachesEnd ? .last : .none
+            let request = choice.request
+            if let sink = request.submission.embedding, request.prefilled == nil {
+                logits = sink.pooling != .last ? .allStates : reachesEnd ? .lastState : .none
+            } else {
+                logits = request.wantsPromptLogits ? .all : reachesEnd ? .last : .none
+            }
             weight = count * choice.tokenWeight
         }
     }
@@ -91,7 +96,7 @@ extension Scheduler {
             guard choice.epoch == tree.epoch, let page = choice.nextPage else { return true }
             let isNew = claimed[choice.node, default: []].insert(page).inserted
             guard let sequence = choice.sequence, sequence.length % KVCache.pagePositions == 0,
-                choice.request.submission.request.reusesPrefix, !choice.request.wantsPromptLogits,
+                choice.request.submission.request.reusesPrefix, !choice.request.wantsWholePrompt,
                 page.endIndex < choice.tokens.count
             else { return true }
             return isNew
@@ -130,16 +135,34 @@ extension Scheduler {
         let chunks = parts.compactMap { part in
             part.choice.sequence.map { Decoder.Chunk($0, tokens: part.tokens, logits: part.logits) }
         }
-        var place = 0
-        var first = 0
+        var cursor = PartCursor(parts)
+        var stateCursor = cursor
         try decoder.run(
-            chunks, cancellation: isAlone ? request.submission.flag : nil
-        ) { index, logits throws(ApusError) in
+            chunks, cancellation: isAlone ? request.submission.flag : nil,
+            onLogits: { index, logits throws(ApusError) in
+                let (part, offset) = cursor.seek(index)
+                look(at: logits.span, after: part, offset: offset)
+            },
+            onState: { index, state in
+                let (part, offset) = stateCursor.seek(index)
+                part.choice.request.submission.embedding?.add(state, position: part.tokens.startIndex + offset)
+            })
+    }
+
+    /// Finds the part that a token of the step belongs to; the tokens come in order.
+    private struct PartCursor {
+        private let parts: [Part]
+        private var place = 0
+        private var first = 0
+
+        init(_ parts: [Part]) { self.parts = parts }
+
+        mutating func seek(_ index: Int) -> (part: Part, offset: Int) {
             while index >= first + parts[place].tokens.count {
                 first += parts[place].tokens.count
                 place += 1
             }
-            look(at: logits.span, after: parts[place], offset: index - first)
+            return (parts[place], index - first)
         }
     }
 
