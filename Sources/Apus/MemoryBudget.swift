@@ -16,7 +16,7 @@ public struct MemoryBudget: Sendable, Hashable {
     public var totalBytes: Int { weightBytes + cacheBytes + bufferBytes }
 
     /// The shortest context that a model is loaded with when nobody asked for a length.
-    private static let leastContext = 512
+    static let leastContext = 512
 
     /// Adds up, and refuses what does not fit.
     ///

@@ -67,6 +67,22 @@ public final class Model: Sendable {
         try Model(path: path, options: options, cancellation: cancellation)
     }
 
+    /// The least memory that a model takes, without loading it.
+    ///
+    /// - Parameters:
+    ///   - path: A GGUF file, or the first part of a split one.
+    ///   - options: How it is to be run.
+    /// - Returns: Bytes of weights, buffers, and a cache of the context asked for, or else of the shortest one.
+    /// - Throws: As `load`.
+    static func leastBytes(path: String, options: LoadOptions) throws(ApusError) -> Int {
+        let file = try GGUFFile(path: path)
+        let needs = try DecoderWeights.requirements(file)
+        let spec = try Architectures.spec(file.metadata)
+        var shortest = options
+        shortest.contextLength = options.contextLength ?? min(MemoryBudget.leastContext, spec.contextLength)
+        return try MemoryBudget(needs, spec: spec, options: shortest, available: nil).totalBytes
+    }
+
     private init(path: String, options: LoadOptions, cancellation: CancellationFlag?) throws(ApusError) {
         try options.validate()
         try InstructionSet.select()

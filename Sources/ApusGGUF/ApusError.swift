@@ -15,6 +15,7 @@ public struct ApusError: Error, Sendable, Hashable, CustomStringConvertible {
             case contextFull = "context full"
             case cancelled = "cancelled"
             case busy = "busy"
+            case notFound = "not found"
             case internalError = "internal error"
         }
 
@@ -34,6 +35,8 @@ public struct ApusError: Error, Sendable, Hashable, CustomStringConvertible {
         public static let contextFull = Code(kind: .contextFull)
         /// The caller called the work off.
         public static let cancelled = Code(kind: .cancelled)
+        /// There is nothing of that name.
+        public static let notFound = Code(kind: .notFound)
         /// There is too much to do already; later it may be done.
         public static let busy = Code(kind: .busy)
         /// A fault of Apus itself.

@@ -92,7 +92,7 @@ public final class DecoderWeights: Sendable {
         let unread = isTied ? 0 : (table?.byteCount ?? 0) - embeddingRowBytes
         bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - unread
         let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
-        try ComputeThread.shared.run { () throws(ApusError) in try loader.load(binding.plan, threads: threads) }
+        try loader.load(binding.plan, threads: threads)
         let loaded = pages
         let factors = try binding.ropeFactors.map { vector throws(ApusError) in
             try loaded.ropeFactors(vector, path: file.paths[0])

@@ -18,7 +18,10 @@ struct WeightLoader {
         let rows: Int
     }
 
-    /// Loads all entries of a plan.
+    /// How long the compute thread loads before others have a turn: engines beside it go on meanwhile.
+    private static let slice = Duration.milliseconds(50)
+
+    /// Loads all entries of a plan, on the compute thread.
     func load(_ plan: WeightPlan, threads: Int) throws(ApusError) {
         var pieces: [Piece] = []
         for entry in plan.entries {
@@ -33,20 +36,30 @@ struct WeightLoader {
             }
         }
         let job = Job(loader: self, pieces: pieces)
-        apus_team_run(
-            Int32(threads),
-            { _, _, context in Unmanaged<Job>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().work() },
-            Unmanaged.passUnretained(job).toOpaque())
+        while !job.isDone {
+            ComputeThread.shared.run {
+                job.end.withLock { $0 = .now + Self.slice }
+                apus_team_run(
+                    Int32(threads),
+                    { _, _, context in Unmanaged<Job>.fromOpaque(context.unsafelyUnwrapped).takeUnretainedValue().work()
+                    },
+                    Unmanaged.passUnretained(job).toOpaque())
+            }
+        }
         if let error = job.error.withLock({ $0 }) { throw error }
     }
 
-    /// What the threads share: each takes the next piece until none is left or one failed.
+    /// What the threads share: each takes the next piece until none is left, one failed, or the slice is over.
     private final class Job: Sendable {
         let loader: WeightLoader
         // Safe to share: constant.
         nonisolated(unsafe) let pieces: [Piece]
         let next = Atomic<Int>(0)
         let error = Mutex<ApusError?>(nil)
+        /// When the slice at hand is over.
+        let end = Mutex(ContinuousClock.now)
+
+        var isDone: Bool { next.load(ordering: .relaxed) >= pieces.count || error.withLock { $0 != nil } }
 
         init(loader: WeightLoader, pieces: [Piece]) {
             self.loader = loader
@@ -55,8 +68,9 @@ struct WeightLoader {
 
         func work() {
             var staging: [UInt8] = []
+            let end = end.withLock(\.self)
             do throws(ApusError) {
-                while true {
+                while ContinuousClock.now < end {
                     let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
                     guard index < pieces.count, error.withLock({ $0 == nil }) else { return }
                     if loader.cancellation?.isCancelled == true { throw ApusError(.cancelled, "loading was cancelled") }

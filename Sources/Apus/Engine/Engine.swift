@@ -36,6 +36,19 @@ public final class Engine: Sendable {
         contextLength = scheduler.contextLength
     }
 
+    /// The same, with a pool, if no size is given, that takes no more than half of some bytes beside the buffers.
+    convenience init(model: Model, options: EngineOptions, room: Int) throws(ApusError) {
+        var options = options
+        if options.poolPositions == nil {
+            options.poolPositions = try Scheduler.poolPositions(
+                model, options, available: room, least: min(model.contextLength, MemoryBudget.leastContext))
+        }
+        try self.init(model: model, options: options, onStep: nil)
+    }
+
+    /// Bytes of the model, its buffers and the whole pool, whether it is in use or not.
+    public var byteCount: Int { model.weights.byteCount + scheduler.byteCount }
+
     /// What the engine holds now, and what it has done.
     public var metrics: EngineMetrics { scheduler.metrics }
 

@@ -29,6 +29,8 @@ actor Scheduler {
     nonisolated let options: EngineOptions
     /// The most positions that a request can have.
     nonisolated let contextLength: Int
+    /// Bytes of the pool and the buffers.
+    nonisolated let byteCount: Int
     /// Tokens of prompts in a step, at the most.
     let chunkTokens: Int
     let decoder: Decoder
@@ -53,8 +55,12 @@ actor Scheduler {
         self.onStep = onStep
         let spec = model.weights.spec
         let maxTokens = max(model.chunkTokens, options.maxRunning)
-        let positions = try Self.poolPositions(model, options, maxTokens: maxTokens)
+        let positions =
+            try options.poolPositions
+            ?? Self.poolPositions(
+                model, options, available: SystemMemory.available, least: model.contextLength)
         cache = try KVCache(spec, positions: positions)
+        byteCount = try Self.bufferBytes(model, options) + cache.pageCount * cache.pageBytes
         contextLength = min(model.contextLength, cache.pageCount * KVCache.pagePositions)
         chunkTokens = model.chunkTokens
         decoder = try Decoder(
@@ -70,18 +76,26 @@ actor Scheduler {
     }
 
     /// The pool's size where none is given: half of the free memory, at least a context, at most one for each sequence.
-    private static func poolPositions(
-        _ model: Model, _ options: EngineOptions, maxTokens: Int
+    ///
+    /// - Parameters:
+    ///   - model: The model, which is loaded.
+    ///   - options: Of which the number of sequences counts.
+    ///   - available: Bytes that are free; nil where nobody knows.
+    ///   - least: Positions that there are in any case.
+    static func poolPositions(
+        _ model: Model, _ options: EngineOptions, available: Int?, least: Int
     ) throws(ApusError) -> Int {
-        if let positions = options.poolPositions { return positions }
         let (most, overflow) = model.contextLength.multipliedReportingOverflow(by: options.maxRunning)
         let wanted = overflow ? Int(Int32.max) : min(most, Int(Int32.max))
-        guard let available = SystemMemory.available else { return min(wanted, model.contextLength * 8) }
-        let buffers = try Decoder.bufferBytes(
-            model.weights.spec, vocabularySize: model.vocabularySize, maxTokens: maxTokens,
-            maxPositions: model.contextLength)
-        let pages = max(0, available / 2 - buffers) / KVCache.pageBytes(model.weights.spec)
-        return max(model.contextLength, min(wanted, pages * KVCache.pagePositions))
+        guard let available else { return min(wanted, model.contextLength * 8) }
+        let pages = max(0, available / 2 - (try bufferBytes(model, options))) / KVCache.pageBytes(model.weights.spec)
+        return max(least, min(wanted, pages * KVCache.pagePositions))
+    }
+
+    private static func bufferBytes(_ model: Model, _ options: EngineOptions) throws(ApusError) -> Int {
+        try Decoder.bufferBytes(
+            model.weights.spec, vocabularySize: model.vocabularySize,
+            maxTokens: max(model.chunkTokens, options.maxRunning), maxPositions: model.contextLength)
     }
 
     /// The state at the end of the last turn.
