@@ -9,7 +9,7 @@
 #endif
 
 /// Bytes that can be read at any position, from several threads at once.
-protocol ByteSource: Sendable {
+package protocol ByteSource: Sendable {
     /// The number of bytes when the source was opened.
     var size: Int { get }
 
@@ -25,7 +25,7 @@ protocol ByteSource: Sendable {
 
 extension ByteSource {
     /// Reads bytes into a new array, which is shorter than wanted only when the source ends before.
-    func bytes(at offset: Int, count: Int) throws(ApusError) -> [UInt8] {
+    package func bytes(at offset: Int, count: Int) throws(ApusError) -> [UInt8] {
         var failed: ApusError?
         let result = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             do throws(ApusError) {
@@ -55,8 +55,8 @@ struct MemorySource: ByteSource {
 }
 
 /// A regular file, read with `pread`: never mapped, so that a file that shrinks is an error and not a signal.
-final class FileSource: ByteSource {
-    let size: Int
+package final class FileSource: ByteSource {
+    package let size: Int
     private let descriptor: Int32
     private let path: String
 
@@ -64,7 +64,7 @@ final class FileSource: ByteSource {
     ///
     /// - Parameter path: The file's path.
     /// - Throws: `io` when there is no such file, it is no regular file or may not be read.
-    init(path: String) throws(ApusError) {
+    package init(path: String) throws(ApusError) {
         guard !path.utf8.contains(0) else {
             throw ApusError(.io, "\(ApusError.printable(path)): no such file (its name has a zero byte)")
         }
@@ -90,7 +90,7 @@ final class FileSource: ByteSource {
         close(descriptor)
     }
 
-    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(ApusError) -> Int {
+    package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(ApusError) -> Int {
         var done = 0
         while done < buffer.count {
             // Linux reads at most 2 GB less a page at once, other systems refuse more than INT_MAX: 1 GB suits all.

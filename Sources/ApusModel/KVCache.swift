@@ -51,6 +51,18 @@ public final class KVCache {
 
     private static func valueStride(_ spec: DecoderSpec) -> Int { (spec.valueDim + 15) / 16 * 16 }
 
+    /// A page's contents, which are the same on every instruction set.
+    package func bytes(of page: Int32) -> [UInt8] {
+        [UInt8](UnsafeRawBufferPointer(start: pages.base + Int(page) * pageBytes, count: pageBytes))
+    }
+
+    fileprivate func setBytes(_ bytes: [UInt8], of page: Int32) {
+        bytes.withUnsafeBytes { source in
+            UnsafeMutableRawBufferPointer(start: pages.base + Int(page) * pageBytes, count: pageBytes)
+                .copyMemory(from: source)
+        }
+    }
+
     /// The kernels' view of a layer.
     func layer(_ index: Int) -> apus_kv {
         let keys = pages.base.assumingMemoryBound(to: UInt16.self) + index * Self.layerElements(spec)
@@ -178,6 +190,20 @@ public final class KVSequence {
                 pages.append(try cache.allocate())
             }
         }
+    }
+
+    /// Fills the next page with contents that `KVCache.bytes(of:)` gave.
+    ///
+    /// - Parameters:
+    ///   - bytes: As many as a page has.
+    ///   - count: How many of its positions count. `length` is at a page's beginning, and the page is reserved.
+    package func fillPage(_ bytes: [UInt8], count: Int) {
+        let index = length / KVCache.pagePositions
+        precondition(
+            length % KVCache.pagePositions == 0 && index < pages.count && bytes.count == cache.pageBytes,
+            "a page is filled whole")
+        cache.setBytes(bytes, of: pages[index])
+        length += count
     }
 
     /// Counts positions that a step has written.

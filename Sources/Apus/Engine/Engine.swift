@@ -15,7 +15,7 @@ public final class Engine: Sendable {
     /// The most positions that a request can have: the model's context, or the pool if that is smaller.
     public let contextLength: Int
 
-    private let scheduler: Scheduler
+    let scheduler: Scheduler
 
     /// Plans the model's steps and reserves the cache. Memory for the cache is taken as it fills.
     ///

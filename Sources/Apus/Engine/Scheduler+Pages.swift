@@ -51,7 +51,7 @@ extension Scheduler {
     }
 
     /// Frees pages that only the tree holds until there are enough; does nothing if there are too few.
-    private func makeRoom(_ needed: Int, spare: Int) -> Bool {
+    func makeRoom(_ needed: Int, spare: Int) -> Bool {
         if cache.freePageCount >= needed + spare { return true }
         guard cache.freePageCount + tree.evictableCount >= needed + spare else { return false }
         tree.evict(needed - cache.freePageCount)

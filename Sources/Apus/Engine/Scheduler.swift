@@ -31,6 +31,7 @@ actor Scheduler {
     nonisolated let contextLength: Int
     /// Bytes of the pool and the buffers.
     nonisolated let byteCount: Int
+    nonisolated let pageBytes: Int
     /// Tokens of prompts in a step, at the most.
     let chunkTokens: Int
     let decoder: Decoder
@@ -49,6 +50,9 @@ actor Scheduler {
     var draws: [Draw] = []
     let onStep: StepObserver?
     private var nextNumber = 0
+    /// Saved texts on their way into the cache.
+    var restoring: [Int: KVSequence] = [:]
+    var nextSession = 0
 
     init(model: Model, options: EngineOptions, onStep: StepObserver?) throws(ApusError) {
         self.options = options
@@ -60,6 +64,7 @@ actor Scheduler {
             ?? Self.poolPositions(
                 model, options, available: SystemMemory.available, least: model.contextLength)
         cache = try KVCache(spec, positions: positions)
+        pageBytes = cache.pageBytes
         byteCount = try Self.bufferBytes(model, options) + cache.pageCount * cache.pageBytes
         contextLength = min(model.contextLength, cache.pageCount * KVCache.pagePositions)
         chunkTokens = model.chunkTokens
@@ -137,6 +142,11 @@ actor Scheduler {
         queueTurn()
     }
 
+    /// Does something on the compute thread, between two turns, and waits for it. Not for Swift's own threads.
+    nonisolated func sync<R: Sendable>(_ work: (isolated Scheduler) -> R) -> R {
+        ComputeThread.shared.run { assumeIsolated(work) }
+    }
+
     private nonisolated func queueTurn() {
         ComputeThread.shared.submit { self.assumeIsolated { $0.turn() } }
     }
@@ -177,7 +187,8 @@ actor Scheduler {
         }
     }
 
-    private func publish() {
+    /// Tells the state as it is now.
+    func publish() {
         counts.running = running.count
         counts.waiting = waiting.count
         counts.pagesFree = cache.freePageCount

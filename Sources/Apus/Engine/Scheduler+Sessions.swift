@@ -1,0 +1,161 @@
+internal import ApusGGUF
+internal import ApusModel
+
+// Saving what is computed for a text, and bringing it back: as pages that nobody uses, which the prefix tree holds.
+
+/// Pages that hold the beginning of a text, kept from being evicted.
+struct HeldPages: Sendable {
+    let tokens: Int
+    let pages: [Int32]
+}
+
+extension Scheduler {
+    /// Holds the pages of a text, as far as the tree has them.
+    func hold(_ ids: [Int32]) -> HeldPages {
+        var node = PrefixTree.root
+        var pages: [Int32] = []
+        var count = 0
+        while count + KVCache.pagePositions <= ids.count,
+            let child = tree.child(of: node, ids[count..<count + KVCache.pagePositions])
+        {
+            node = child
+            pages.append(tree.page(of: node))
+            count += KVCache.pagePositions
+        }
+        let rest = ids[count...].prefix(KVCache.pagePositions)
+        if let (child, shared) = tree.mostSharing(under: node, rest) {
+            pages.append(tree.page(of: child))
+            count += shared
+        }
+        tree.touch(node)
+        for page in pages { cache.retain(page) }
+        return HeldPages(tokens: count, pages: pages)
+    }
+
+    func letGo(_ held: HeldPages) {
+        for page in held.pages { cache.release(page) }
+        publish()
+    }
+
+    /// Takes a page of a saved text.
+    func restorePage(_ bytes: [UInt8], count: Int, session: Int) throws(ApusError) {
+        let sequence = restoring[session] ?? KVSequence(cache)
+        restoring[session] = sequence
+        guard makeRoom(1, spare: running.count) else {
+            throw ApusError(.contextFull, "the KV cache has no room for the saved session")
+        }
+        try sequence.reserve(KVCache.pagePositions)
+        sequence.fillPage(bytes, count: count)
+    }
+
+    /// Ends the restoring of a text, whose pages join the tree if all is well.
+    func endRestoring(_ session: Int, tokens: [Int32]?) {
+        guard let sequence = restoring.removeValue(forKey: session) else { return }
+        if let tokens, options.sharesPrefixes {
+            var node = PrefixTree.root
+            for (index, page) in sequence.pages.enumerated() {
+                let part = tokens[(index * KVCache.pagePositions)...].prefix(KVCache.pagePositions)
+                if part.count == KVCache.pagePositions {
+                    node = tree.insert(under: node, part, page: page)
+                } else {
+                    tree.insertTail(under: node, part, page: page)
+                }
+            }
+            tree.touch(node)
+        }
+        publish()
+    }
+
+    /// A number for a text that is to be restored.
+    func beginRestoring() -> Int {
+        nextSession += 1
+        return nextSession
+    }
+}
+
+extension Engine {
+    /// Saves a text's tokens and what is computed for them, as far as the engine has it: after a request has ended, that is
+    /// its prompt and reply but the last token, until the room is needed. Requests go on meanwhile.
+    ///
+    /// - Parameters:
+    ///   - ids: The text.
+    ///   - path: The file, which appears when it is complete, in place of an older one.
+    /// - Returns: How many tokens were saved, of the beginning of the text.
+    /// - Throws: `ApusError` with code `notFound` when nothing of the text is there, `io` when it cannot be written.
+    public func saveSession(_ ids: [Int32], to path: String) async throws(ApusError) -> Int {
+        try await DetachedThread.run {
+            Result { () throws(ApusError) in try self.save(ids, path) }
+        }.get()
+    }
+
+    /// Brings a saved text back, so that requests that begin like it do not compute its tokens.
+    ///
+    /// - Parameter path: The file.
+    /// - Returns: The text's tokens.
+    /// - Throws: `ApusError` with code `io` when it cannot be read, `format` when it is no session or damaged,
+    ///   `unsupported` for another version, `invalidArgument` for another model's session, `contextFull` when there is no
+    ///   room for it.
+    public func restoreSession(from path: String) async throws(ApusError) -> [Int32] {
+        try await DetachedThread.run {
+            Result { () throws(ApusError) in try self.restore(path) }
+        }.get()
+    }
+
+    private func save(_ ids: [Int32], _ path: String) throws(ApusError) -> Int {
+        let held = scheduler.sync { $0.hold(ids) }
+        defer { scheduler.sync { $0.letGo(held) } }
+        guard held.tokens > 0 else {
+            throw ApusError(.notFound, "nothing is computed of the \(ids.count) tokens that are to be saved")
+        }
+        let file = SessionFile(
+            pageBytes: scheduler.pageBytes, fingerprint: model.weights.fingerprint,
+            tokens: Array(ids.prefix(held.tokens)))
+        var checksum = SessionChecksum()
+        let output = try OutputFile(path: path)
+        func write(_ bytes: [UInt8]) throws(ApusError) {
+            checksum.add(bytes)
+            try output.write(bytes)
+        }
+        try write(file.head)
+        for page in held.pages { try write(scheduler.sync { $0.cache.bytes(of: page) }) }
+        var end: [UInt8] = []
+        end.append(checksum.value)
+        try output.write(end)
+        try output.finish()
+        return held.tokens
+    }
+
+    private func restore(_ path: String) throws(ApusError) -> [Int32] {
+        let source = try FileSource(path: path)
+        let file = try SessionFile(
+            source, path: path,
+            wanted: SessionFile(pageBytes: scheduler.pageBytes, fingerprint: model.weights.fingerprint, tokens: []),
+            limit: contextLength, vocabularySize: model.vocabularySize)
+        var checksum = SessionChecksum()
+        checksum.add(file.head)
+        let session = scheduler.sync { $0.beginRestoring() }
+        var isSound = false
+        defer {
+            let tokens = isSound ? file.tokens : nil
+            scheduler.sync { $0.endRestoring(session, tokens: tokens) }
+        }
+        var offset = file.head.count
+        for index in 0..<file.pageCount {
+            let bytes = try source.bytes(at: offset, count: file.pageBytes)
+            guard bytes.count == file.pageBytes else { break }
+            checksum.add(bytes)
+            offset += bytes.count
+            let count = min(KVCache.pagePositions, file.tokens.count - index * KVCache.pagePositions)
+            try scheduler.sync { scheduler in
+                Result { () throws(ApusError) in try scheduler.restorePage(bytes, count: count, session: session) }
+            }.get()
+        }
+        var end: [UInt8] = []
+        end.append(checksum.value)
+        isSound = try source.bytes(at: offset, count: 8) == end
+        guard isSound else {
+            throw ApusError(.format, "\(ApusError.printable(path)): is damaged, its checksum is another one")
+        }
+        return file.tokens
+    }
+}
