@@ -38,14 +38,21 @@ extension Scheduler {
     }
 
     /// Takes a page of a saved text.
-    func restorePage(_ bytes: [UInt8], count: Int, session: Int) throws(ApusError) {
+    ///
+    /// - Returns: What is wrong, if anything.
+    func restorePage(_ bytes: [UInt8], count: Int, session: Int) -> ApusError? {
         let sequence = restoring[session] ?? KVSequence(cache)
         restoring[session] = sequence
         guard makeRoom(1, spare: running.count) else {
-            throw ApusError(.contextFull, "the KV cache has no room for the saved session")
+            return ApusError(.contextFull, "the KV cache has no room for the saved session")
         }
-        try sequence.reserve(KVCache.pagePositions)
+        do throws(ApusError) {
+            try sequence.reserve(KVCache.pagePositions)
+        } catch {
+            return error
+        }
         sequence.fillPage(bytes, count: count)
+        return nil
     }
 
     /// Ends the restoring of a text, whose pages join the tree if all is well.
@@ -119,7 +126,7 @@ extension Engine {
         try write(file.head)
         for page in held.pages { try write(scheduler.sync { $0.cache.bytes(of: page) }) }
         var end: [UInt8] = []
-        end.append(checksum.value)
+        end.appendNumber(checksum.value)
         try output.write(end)
         try output.finish()
         return held.tokens
@@ -146,12 +153,10 @@ extension Engine {
             checksum.add(bytes)
             offset += bytes.count
             let count = min(KVCache.pagePositions, file.tokens.count - index * KVCache.pagePositions)
-            try scheduler.sync { scheduler in
-                Result { () throws(ApusError) in try scheduler.restorePage(bytes, count: count, session: session) }
-            }.get()
+            if let failure = scheduler.sync({ $0.restorePage(bytes, count: count, session: session) }) { throw failure }
         }
         var end: [UInt8] = []
-        end.append(checksum.value)
+        end.appendNumber(checksum.value)
         isSound = try source.bytes(at: offset, count: 8) == end
         guard isSound else {
             throw ApusError(.format, "\(ApusError.printable(path)): is damaged, its checksum is another one")

@@ -135,34 +135,35 @@ extension Scheduler {
         let chunks = parts.compactMap { part in
             part.choice.sequence.map { Decoder.Chunk($0, tokens: part.tokens, logits: part.logits) }
         }
-        var cursor = PartCursor(parts)
+        var cursor = PartCursor(counts: parts.map(\.tokens.count))
         var stateCursor = cursor
         try decoder.run(
             chunks, cancellation: isAlone ? request.submission.flag : nil,
             onLogits: { index, logits throws(ApusError) in
-                let (part, offset) = cursor.seek(index)
-                look(at: logits.span, after: part, offset: offset)
+                let (place, offset) = cursor.seek(index)
+                look(at: logits.span, after: parts[place], offset: offset)
             },
             onState: { index, state in
-                let (part, offset) = stateCursor.seek(index)
+                let (place, offset) = stateCursor.seek(index)
+                let part = parts[place]
                 part.choice.request.submission.embedding?.add(state, position: part.tokens.startIndex + offset)
             })
     }
 
     /// Finds the part that a token of the step belongs to; the tokens come in order.
-    private struct PartCursor {
-        private let parts: [Part]
+    private struct PartCursor: Sendable {
+        let counts: [Int]
         private var place = 0
         private var first = 0
 
-        init(_ parts: [Part]) { self.parts = parts }
+        init(counts: [Int]) { self.counts = counts }
 
-        mutating func seek(_ index: Int) -> (part: Part, offset: Int) {
-            while index >= first + parts[place].tokens.count {
-                first += parts[place].tokens.count
+        mutating func seek(_ index: Int) -> (place: Int, offset: Int) {
+            while index >= first + counts[place] {
+                first += counts[place]
                 place += 1
             }
-            return (parts[place], index - first)
+            return (place, index - first)
         }
     }
 

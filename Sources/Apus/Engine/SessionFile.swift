@@ -20,13 +20,13 @@ struct SessionFile {
     /// All before the pages.
     var head: [UInt8] {
         var bytes = Self.magic
-        bytes.append(Self.version)
-        bytes.append(UInt32(KVCache.pagePositions))
-        bytes.append(UInt64(pageBytes))
-        bytes.append(fingerprint)
-        bytes.append(UInt32(tokens.count))
-        bytes.append(UInt32(0))
-        for token in tokens { bytes.append(token) }
+        bytes.appendNumber(Self.version)
+        bytes.appendNumber(UInt32(KVCache.pagePositions))
+        bytes.appendNumber(UInt64(pageBytes))
+        bytes.appendNumber(fingerprint)
+        bytes.appendNumber(UInt32(tokens.count))
+        bytes.appendNumber(UInt32(0))
+        for token in tokens { bytes.appendNumber(token) }
         bytes += [UInt8](repeating: 0, count: bytes.count % 8)
         return bytes
     }
@@ -53,7 +53,7 @@ struct SessionFile {
         guard header.count == Self.headerBytes, header.starts(with: Self.magic) else {
             throw refuse("is no saved session")
         }
-        func number<T: FixedWidthInteger>(_ offset: Int, _ type: T.Type = T.self) -> T {
+        func number<T: FixedWidthInteger & BitwiseCopyable>(_ offset: Int, _ type: T.Type = T.self) -> T {
             header.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) }
         }
         let version: UInt32 = number(8)
@@ -96,7 +96,7 @@ struct SessionChecksum {
 
 extension [UInt8] {
     /// Adds a number, its lowest byte first.
-    mutating func append<T: FixedWidthInteger>(_ value: T) {
+    mutating func appendNumber<T: FixedWidthInteger>(_ value: T) {
         Swift.withUnsafeBytes(of: value.littleEndian) { self += $0 }
     }
 }

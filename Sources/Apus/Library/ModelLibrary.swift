@@ -187,7 +187,7 @@ public actor ModelLibrary {
         }
         let number = nextWaiter
         nextWaiter += 1
-        return try await withTaskCancellationHandler {
+        let result: Result<ModelLease, ApusError> = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 if Task.isCancelled {
                     continuation.resume(returning: .failure(Self.cancelled))
@@ -197,7 +197,8 @@ public actor ModelLibrary {
             }
         } onCancel: {
             Task { await self.stopWaiting(number, for: identity) }
-        }.get()
+        }
+        return try result.get()
     }
 
     private static let cancelled = ApusError(.cancelled, "waiting for the model was cancelled")
@@ -230,7 +231,7 @@ public actor ModelLibrary {
         let (load, engine) = (options.load, options.engine)
         let room = budget - usedBytes
         let made = await DetachedThread.run {
-            Result { () throws(ApusError) in
+            Result { () throws(ApusError) -> Engine in
                 let model = try Model.load(path: entry.path, options: load)
                 return try Engine(model: model, options: engine, room: room - model.weights.byteCount)
             }
