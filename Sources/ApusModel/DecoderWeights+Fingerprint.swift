@@ -14,7 +14,7 @@ extension DecoderWeights {
         let shape = [
             vocabularySize, parameterCount, spec.dim, spec.layers, spec.heads, spec.kvHeads, spec.headDim,
             spec.valueDim,
-            spec.hiddenDim, spec.window, spec.globalInterval, KVCache.pageBytes(spec), byteCount,
+            spec.hiddenDim, spec.window, KVCache.pageBytes(spec), byteCount,
         ].map(Int64.init)
         shape.withUnsafeBytes { bytes in
             if let base = bytes.baseAddress { add(base, bytes: bytes.count) }
