@@ -1,4 +1,4 @@
-internal import ApusGGUF
+public import ApusGGUF
 internal import ApusModel
 
 // Saving what is computed for a text, and bringing it back: as pages that nobody uses, which the prefix tree holds.
@@ -57,20 +57,23 @@ extension Scheduler {
 
     /// Ends the restoring of a text, whose pages join the tree if all is well.
     func endRestoring(_ session: Int, tokens: [Int32]?) {
-        guard let sequence = restoring.removeValue(forKey: session) else { return }
-        if let tokens, options.sharesPrefixes {
-            var node = PrefixTree.root
-            for (index, page) in sequence.pages.enumerated() {
-                let part = tokens[(index * KVCache.pagePositions)...].prefix(KVCache.pagePositions)
-                if part.count == KVCache.pagePositions {
-                    node = tree.insert(under: node, part, page: page)
-                } else {
-                    tree.insertTail(under: node, part, page: page)
-                }
-            }
-            tree.touch(node)
-        }
+        join(session, tokens)
         publish()
+    }
+
+    /// Lets go of a restored sequence; what the tree has taken stays.
+    private func join(_ session: Int, _ tokens: [Int32]?) {
+        guard let sequence = restoring.removeValue(forKey: session), let tokens, options.sharesPrefixes else { return }
+        var node = PrefixTree.root
+        for (index, page) in sequence.pages.enumerated() {
+            let part = tokens[(index * KVCache.pagePositions)...].prefix(KVCache.pagePositions)
+            if part.count == KVCache.pagePositions {
+                node = tree.insert(under: node, part, page: page)
+            } else {
+                tree.insertTail(under: node, part, page: page)
+            }
+        }
+        tree.touch(node)
     }
 
     /// A number for a text that is to be restored.

@@ -59,10 +59,13 @@ actor Scheduler {
         self.onStep = onStep
         let spec = model.weights.spec
         let maxTokens = max(model.chunkTokens, options.maxRunning)
-        let positions =
-            try options.poolPositions
-            ?? Self.poolPositions(
+        let positions: Int
+        if let given = options.poolPositions {
+            positions = given
+        } else {
+            positions = try Self.poolPositions(
                 model, options, available: SystemMemory.available, least: model.contextLength)
+        }
         cache = try KVCache(spec, positions: positions)
         pageBytes = cache.pageBytes
         byteCount = try Self.bufferBytes(model, options) + cache.pageCount * cache.pageBytes
