@@ -70,12 +70,13 @@ public struct SyntheticModel: Sendable {
 
     private func write(to path: String) throws(ApusError) {
         var writer = try GGUFWriter()
-        for (key, value) in fields { writer.set(key, value) }
         // A set of 256 bytes is not needed: these tokens are only counted.
         writer.set("tokenizer.ggml.model", .string("gpt2"))
         writer.set("tokenizer.ggml.pre", .string("gpt-2"))
         writer.set("tokenizer.ggml.tokens", .strings(GGUFStringArray((0..<vocabulary).map { "t\($0)" })))
         writer.set("tokenizer.ggml.merges", .strings(GGUFStringArray([String]())))
+        // Last, so that a test can have another vocabulary.
+        for (key, value) in fields { writer.set(key, value) }
         // Which tensors there are; a test of fields that are wrong gets those of Llama.
         let spec = try? Architectures.spec(Metadata(fields))
         let isFused = spec?.hasFusedGate == true
