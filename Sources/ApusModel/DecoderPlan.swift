@@ -180,7 +180,8 @@ private struct Forward {
         stateStart = ops.count
         pending = beforeNorm
         norm(
-            weights.outputNorm, out: apus_acts(q8: nil, f32: buffers.floats(layout.headNormed.f32), q8_rest: nil),
+            weights.outputNorm,
+            out: apus_acts(q8: nil, f32: buffers.floats(layout.headNormed.f32), q8_rest: nil, bf16: nil),
             rows: APUS_ROWS_LOGITS)
     }
 
