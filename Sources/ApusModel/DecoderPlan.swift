@@ -181,7 +181,7 @@ private struct Forward {
         pending = beforeNorm
         norm(
             weights.outputNorm,
-            out: apus_acts(q8: nil, f32: buffers.floats(layout.headNormed.f32), q8_rest: nil, bf16: nil),
+            out: apus_acts(q8: nil, f32: buffers.floats(layout.headNormed.f32), bf16: nil, q8_rest: nil),
             rows: APUS_ROWS_LOGITS)
     }
 
