@@ -85,6 +85,7 @@ let package = Package(
         .testTarget(
             name: "ApusCLITests",
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
+            exclude: ["chat_terminal.py"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),

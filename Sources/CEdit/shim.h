@@ -22,6 +22,14 @@ static inline int apus_edit_set_signals(EditLine *editor, int areHandled) {
     return el_set(editor, EL_SIGNAL, areHandled);
 }
 
+// Gives the terminal the modes for editing, which libedit does only after it has shown the prompt.
+static inline int apus_edit_prepare(EditLine *editor) { return el_set(editor, EL_PREP_TERM, 1); }
+
+// A function that reads a character: 1, or 0 at the end of the input, or -1 to give up the line.
+static inline int apus_edit_set_reader(EditLine *editor, int (*reader)(EditLine *, wchar_t *)) {
+    return el_set(editor, EL_GETCFN, reader);
+}
+
 static inline int apus_edit_set_data(EditLine *editor, void *data) { return el_set(editor, EL_CLIENTDATA, data); }
 
 static inline void *apus_edit_data(EditLine *editor) {

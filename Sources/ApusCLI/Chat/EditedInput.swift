@@ -2,6 +2,7 @@
 
 #if LineEditing
     import ApusGGUF
+    import ApusModel
     import CEdit
 
     /// Reads lines from a terminal, with editing and history.
@@ -36,6 +37,10 @@
             apus_edit_set_history(editor, lines.pointer)
             // The window's size, and a terminal that is as before when a signal stops or ends the program.
             apus_edit_set_signals(editor, 1)
+            apus_edit_set_reader(editor) { editor, character in
+                guard let editor, let character else { return -1 }
+                return EditedInput.read(editor, into: character)
+            }
             addFunctions()
             // What people set in ~/.editrc comes before the keys that the program needs.
             el_source(editor, nil)
@@ -46,9 +51,9 @@
 
         private func addFunctions() {
             apus_edit_add(editor, "apus-interrupt", "Give up the line") { editor, _ in
-                if let editor, let line = el_line(editor) {
-                    EditorState.of(editor)?.interruption =
-                        line.pointee.lastchar == line.pointee.buffer ? .empty : .typed
+                if let editor {
+                    EditorState.of(editor)?.interrupt(editor)
+                    EditorState.of(editor)?.showsKey = true
                 }
                 return UInt8(CC_EOF)
             }
@@ -75,6 +80,38 @@
             }
         }
 
+        /// Reads a character.
+        ///
+        /// libedit's own function reads on after a signal, by then with the terminal as it is outside of editing. The
+        /// signal may come before the wait, so the flag is looked at now and then.
+        private static func read(_ editor: OpaquePointer, into character: UnsafeMutablePointer<wchar_t>) -> Int32 {
+            var bytes: [UInt8] = []
+            while true {
+                if Interrupt.flag.isCancelled {
+                    EditorState.of(editor)?.interrupt(editor)
+                    return -1
+                }
+                var waiting = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+                let ready = poll(&waiting, 1, 200)
+                if ready < 0, errno != EINTR { return -1 }
+                if ready <= 0 { continue }
+                var byte: UInt8 = 0
+                let count = Platform.read(STDIN_FILENO, &byte, 1)
+                if count == 0 { return 0 }
+                if count < 0 {
+                    if errno == EINTR { continue }
+                    return -1
+                }
+                bytes.append(byte)
+                // The first byte of a character tells how many it has.
+                let wanted = bytes[0] < 0xC0 ? 1 : bytes[0] < 0xE0 ? 2 : bytes[0] < 0xF0 ? 3 : 4
+                guard bytes.count >= wanted else { continue }
+                character.pointee = wchar_t(
+                    String(decoding: bytes, as: UTF8.self).unicodeScalars.first?.value ?? 0xFFFD)
+                return 1
+            }
+        }
+
         /// Reads up to the end of a paste, and inserts it with its line breaks.
         private static func insertPaste(_ editor: OpaquePointer) -> Bool {
             let end = "\u{1B}[201~".unicodeScalars.map { wchar_t($0.value) }
@@ -98,18 +135,21 @@
         func next(prompt: String) throws(ApusError) -> LineEvent {
             state.prompt = strdup(prompt)
             state.interruption = nil
+            state.showsKey = false
+            // A Ctrl-C too many was meant for the reply.
+            Interrupt.flag.reset()
             setPastes(true)
+            // Keys that are typed as soon as the prompt is there are keys already.
+            apus_edit_prepare(editor)
             var count: Int32 = 0
-            errno = 0
             let line = el_gets(editor, &count)
-            let code = errno
             setPastes(false)
             if let interruption = state.interruption {
-                show("^C\n")
+                // A signal's key was shown by the terminal.
+                show(state.showsKey ? "^C\n" : "\n")
                 return .interrupted(wasEmpty: interruption == .empty)
             }
             guard let line, count > 0 else {
-                if count < 0, code == EINTR { return .interrupted(wasEmpty: true) }
                 show("\n")
                 return .end
             }
@@ -137,12 +177,20 @@
 
         /// Why a line was given up, if it was.
         var interruption: Interruption?
+        /// Whether Ctrl-C came as a key, which nobody has shown yet.
+        var showsKey = false
         /// The prompt, as a C string that this owns.
         var prompt: UnsafeMutablePointer<CChar>? {
             didSet { free(oldValue) }
         }
 
         deinit { free(prompt) }
+
+        /// Notes that the line is given up.
+        func interrupt(_ editor: OpaquePointer) {
+            guard let line = el_line(editor) else { return interruption = .empty }
+            interruption = line.pointee.lastchar == line.pointee.buffer ? .empty : .typed
+        }
 
         static func of(_ editor: OpaquePointer) -> EditorState? {
             apus_edit_data(editor).map { Unmanaged<EditorState>.fromOpaque($0).takeUnretainedValue() }
