@@ -74,7 +74,7 @@ static void test_packing(void) {
         edge_release(keep);
     }
     // A NaN or an infinity is carried on by the scale.
-    float x[32], packed[11];
+    float x[32], packed[12];
     FOR_EACH_ISA(isa) {
         for (int i = 0; i < 64; i++) {
             random_floats(x, 32);
