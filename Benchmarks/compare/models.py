@@ -15,7 +15,7 @@ from pathlib import Path
 import apus
 
 SCRIPT = apus.ROOT / "Benchmarks/synthesize.py"
-COPY = apus.ROOT / "Tests/Reference/f32_copy.py"
+COPY = apus.ROOT / "Tests/Reference/float_copy.py"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Family:
         if kind == self.source_type:
             return f"fetched (make models: {self.source})"
         if self.source:
-            return f"float32 copy of {self.source_type.upper()} (f32_copy.py), llama-quantize {kind.upper()}"
+            return f"float32 copy of {self.source_type.upper()} (float_copy.py), llama-quantize {kind.upper()}"
         drawn = f"random weights (synthesize.py {self.name} F16)"
         return drawn if kind == "f16" else f"{drawn}, llama-quantize {kind.upper()}"
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "Benchmarks"))
 from compare import floors, report, results  # noqa: E402
 from compare.command import arguments_of  # noqa: E402
 from compare.engines import Apus, IkLlamaCpp, LlamaCpp, rows_of  # noqa: E402
-from compare.models import Model  # noqa: E402
+from compare.models import COPY, SCRIPT, Model  # noqa: E402
 from compare.page import page  # noqa: E402
 from compare.probes import PROBES, measure  # noqa: E402
 from compare.runner import Runner  # noqa: E402
@@ -211,6 +211,10 @@ class Adapters(unittest.TestCase):
         self.assertEqual(LlamaCpp("l", "l").values(PROBES["few"], rows), {"pp2": 5})
         with self.assertRaises(ValueError):
             rows_of("error: nothing\n")
+
+    def test_scripts_that_make_models_exist(self):
+        self.assertTrue(COPY.is_file(), COPY)
+        self.assertTrue(SCRIPT.is_file(), SCRIPT)
 
     def test_command_line(self):
         ours = ["--apus", __file__]
