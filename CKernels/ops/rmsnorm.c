@@ -29,10 +29,19 @@ APUS_INLINE float V(inverse_rms)(const float *x, size_t dim, float eps) {
     return 1.0f / __builtin_elementwise_sqrt(sum / (float)dim + eps);
 }
 
-APUS_INLINE void V(update)(const apus_rmsnorm *op, float *x, const float *delta) {
-    const float scale = op->post_weight != NULL ? V(inverse_rms)(delta, op->dim, op->eps) : 1.0f;
-    for (size_t i = 0; i < op->dim; i++)
-        x[i] += op->post_weight != NULL ? delta[i] * scale * op->post_weight[i] : delta[i];
+/// x += delta, or delta * scale * weight where there is a weight.
+APUS_INLINE void V(add_to)(float *restrict x, const float *restrict delta, const float *restrict weight, float scale,
+                           size_t dim) {
+    if (weight == NULL)
+        for (size_t i = 0; i < dim; i++) x[i] += delta[i];
+    else
+        for (size_t i = 0; i < dim; i++) x[i] += delta[i] * scale * weight[i];
+}
+
+/// n columns of x * scale * weight.
+APUS_INLINE void V(scale_part)(float *restrict y, const float *restrict x, const float *restrict weight, float scale,
+                               size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * scale * weight[i];
 }
 
 static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
@@ -42,13 +51,20 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
     for (size_t row = begin; row < end; row++) {
         const size_t token = op->rows == APUS_ROWS_LOGITS ? (size_t)step->logit_tokens[row] : row;
         float *x = op->x + token * dim;
-        if (op->delta != NULL) V(update)(op, x, op->delta + token * dim);
+        if (op->delta != NULL) {
+            const float *delta = op->delta + token * dim;
+            const float scale = op->post_weight != NULL ? V(inverse_rms)(delta, dim, op->eps) : 1.0f;
+            V(add_to)(x, delta, op->post_weight, scale, dim);
+        }
         if (op->weight == NULL) continue;
         const float scale = V(inverse_rms)(x, dim, op->eps);
         for (size_t i = 0; i < dim; i += APUS_ACT_BLOCK) {
-            const size_t n = dim - i < APUS_ACT_BLOCK ? dim - i : APUS_ACT_BLOCK;
+            const size_t left = dim - i, n = left < APUS_ACT_BLOCK ? left : APUS_ACT_BLOCK;
             float y[APUS_ACT_BLOCK];
-            for (size_t j = 0; j < n; j++) y[j] = x[i + j] * scale * op->weight[i + j];
+            if (n == APUS_ACT_BLOCK) // a constant, so that it becomes vectors
+                V(scale_part)(y, x + i, op->weight + i, scale, APUS_ACT_BLOCK);
+            else
+                V(scale_part)(y, x + i, op->weight + i, scale, n);
             V(put_acts)(&op->out, dim, rows, row, i, y, n);
         }
     }

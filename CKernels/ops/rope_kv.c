@@ -31,15 +31,22 @@ APUS_INLINE void V(norm_head)(float *x, const float *weight, size_t dim, float e
     for (size_t i = 0; i < dim; i++) x[i] = x[i] * scale * weight[i];
 }
 
+/// Turns pairs (a[i], b[i]), `stride` (a constant) floats apart.
+APUS_INLINE void V(turn)(float *restrict a, float *restrict b, const float *restrict cosines,
+                         const float *restrict sines, size_t n_pairs, size_t stride) {
+    for (size_t i = 0; i < n_pairs; i++) {
+        const float x0 = a[i * stride], x1 = b[i * stride];
+        a[i * stride] = x0 * cosines[i] - x1 * sines[i];
+        b[i * stride] = x0 * sines[i] + x1 * cosines[i];
+    }
+}
+
 APUS_INLINE void V(rotate)(float *x, const float *cosines, const float *sines, size_t n_pairs,
                            apus_rope_layout layout) {
-    const size_t stride = layout == APUS_ROPE_PAIRS ? 2 : 1, partner = layout == APUS_ROPE_PAIRS ? 1 : n_pairs;
-    for (size_t i = 0; i < n_pairs; i++) {
-        float *a = x + i * stride, *b = a + partner;
-        const float x0 = *a, x1 = *b;
-        *a = x0 * cosines[i] - x1 * sines[i];
-        *b = x0 * sines[i] + x1 * cosines[i];
-    }
+    if (layout == APUS_ROPE_PAIRS)
+        V(turn)(x, x + 1, cosines, sines, n_pairs, 2);
+    else
+        V(turn)(x, x + n_pairs, cosines, sines, n_pairs, 1);
 }
 
 static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
