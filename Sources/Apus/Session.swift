@@ -11,8 +11,9 @@ public final class Session: RewindableLogitsSource {
     public var position: Int { sequence.length }
     /// The number of tokens that a logit is given for.
     public var vocabularySize: Int { model.vocabularySize }
-    /// A hash over the logits of all steps so far: those after each `eval`, and all of `evalAll`.
-    public private(set) var logitsHash = LogitsHash()
+    /// A hash over the logits of all steps so far: those after each `eval`, and all of `evalAll`; nil where none is
+    /// wanted, since it costs a pass over the vocabulary.
+    public private(set) var logitsHash: LogitsHash?
 
     private let decoder: Decoder
     private let sequence: KVSequence
@@ -20,10 +21,13 @@ public final class Session: RewindableLogitsSource {
 
     /// Starts an empty sequence.
     ///
-    /// - Parameter model: The model.
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - hashesLogits: Whether `logitsHash` is wanted.
     /// - Throws: `ApusError` with code `outOfMemory`.
-    public init(model: Model) throws(ApusError) {
+    public init(model: Model, hashesLogits: Bool = false) throws(ApusError) {
         self.model = model
+        logitsHash = hashesLogits ? LogitsHash() : nil
         let cache = try KVCache(model.weights.spec, positions: model.contextLength)
         decoder = try Decoder(
             model.weights, cache: cache, maxTokens: model.chunkTokens, maxPositions: model.contextLength,
@@ -42,7 +46,7 @@ public final class Session: RewindableLogitsSource {
     public func eval(_ ids: [Int32], cancellation: CancellationFlag? = nil) throws(ApusError) {
         try run(ids, logits: .last, cancellation: cancellation) { _, row throws(ApusError) in
             logits = row
-            logitsHash.combine(row)
+            logitsHash?.combine(row)
         }
     }
 
@@ -59,7 +63,7 @@ public final class Session: RewindableLogitsSource {
     ) throws(ApusError) {
         try run(ids, logits: .all, cancellation: cancellation) { index, row throws(ApusError) in
             logits = row
-            logitsHash.combine(row)
+            logitsHash?.combine(row)
             try onLogits(index, row)
         }
     }

@@ -50,7 +50,7 @@ struct RunCommand: ParsableCommand {
         let ids = try promptIDs(prompt, engine)
 
         let chain = try SamplerChain(sampling.options(for: engine.tokenizer))
-        let session = try Session(model: engine)
+        let session = try Session(model: engine, hashesLogits: json)
         var generator = try Generator(
             source: session, tokenizer: engine.tokenizer, chain: chain, options: generation.options,
             cancellation: Interrupt.flag)
@@ -63,7 +63,7 @@ struct RunCommand: ParsableCommand {
 
         let report = RunReport(
             promptIDs: ids, result: result, loadDuration: loadDuration, seed: chain.seed,
-            logitsHash: session.logitsHash.description, weightBytesPerToken: engine.weights.bytesPerToken)
+            logitsHash: session.logitsHash, weightBytesPerToken: engine.weights.bytesPerToken)
         if json {
             try Console.writeLine(report.json.text)
         } else {

@@ -9,8 +9,8 @@ struct RunReport {
     let result: GenerationResult
     let loadDuration: Duration
     let seed: UInt64
-    /// The hash of the logits of all steps, in hexadecimal.
-    let logitsHash: String
+    /// The hash of the logits of all steps, if there is one.
+    let logitsHash: LogitsHash?
     /// The bytes of weights that one decode step reads.
     let weightBytesPerToken: Int
 
@@ -42,7 +42,7 @@ struct RunReport {
             "ids": .ints(result.ids),
             "text": .string(result.text),
             "stop_reason": .string(result.stopReason.rawValue),
-            "logits_hash": .string(logitsHash),
+            "logits_hash": logitsHash.map { .string($0.description) } ?? .null,
             "seed": seed <= UInt64(Int.max) ? .int(Int(seed)) : .string(String(seed)),
             "timings": [
                 "load_seconds": .double(loadDuration.seconds),
