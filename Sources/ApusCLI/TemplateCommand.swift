@@ -27,11 +27,12 @@ struct TemplateCommand: ParsableCommand {
     func run() throws {
         let path = try model.path()
         let messages = try Self.array(messages)
-        let tools = try tools.map { try Self.array($0) } ?? .null
+        var options = ChatPromptOptions(addsGenerationPrompt: !noGenerationPrompt)
+        options.tools = try tools.map { try Self.array($0) } ?? .null
         let metadata = try GGUFFile(path: path).metadata
         let format = try template.format(path, metadata) { () throws(ApusError) in try Tokenizers.make(metadata) }
-        let prompt = try ModelLocator.naming(path) { () throws(ApusError) in
-            try format.prompt(messages, tools: tools, addsGenerationPrompt: !noGenerationPrompt)
+        let prompt = try ModelLocator.naming(path) { [options] () throws(ApusError) in
+            try format.prompt(messages, options: options)
         }
         guard try Console.write(prompt.bytes) else { return }
         if Console.outputIsTerminal && prompt.bytes.last != 0x0A { _ = try Console.write([0x0A]) }

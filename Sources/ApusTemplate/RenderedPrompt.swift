@@ -25,4 +25,16 @@ public struct RenderedPrompt: Sendable, Hashable {
         }
         if let start { foreign.append(start..<bytes.count) }
     }
+
+    /// A part of the prompt.
+    ///
+    /// - Parameter range: Which bytes.
+    /// - Returns: These, and which of them came in with the arguments.
+    public func part(_ range: Range<Int>) -> RenderedPrompt {
+        var part = self
+        part.bytes = Array(bytes[range])
+        part.foreign = foreign.map { $0.clamped(to: range) }.filter { !$0.isEmpty }
+            .map { $0.lowerBound - range.lowerBound..<$0.upperBound - range.lowerBound }
+        return part
+    }
 }

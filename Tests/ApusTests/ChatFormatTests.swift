@@ -92,6 +92,50 @@ struct ChatFormatTests {
         #expect(try joined.ids(pieces, tokenizer: tokenizer).count { tokenizer.isSpecial($0) } == 2)
     }
 
+    @Test("the last message goes on, whatever the template makes of its text")
+    func continuation() throws {
+        let metadata = ChatVocabulary.metadata()
+        var options = ChatPromptOptions()
+        options.continuesFinalMessage = true
+        let open = [
+            ChatMessage(role: "user", content: "Hi"), ChatMessage(role: "assistant", content: " I <|im_end|> "),
+        ]
+        let chatML = try #require(try ChatFormat(named: "chatml", metadata: metadata))
+        let prompt = try chatML.prompt(open, options: options)
+        #expect(prompt.text == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n I <|im_end|> ")
+        // What the message says is still no control token.
+        let tokenizer = try Tokenizers.make(metadata)
+        let ids = ChatFormat.ids(of: prompt, tokenizer: tokenizer)
+        #expect(ids.filter { tokenizer.isSpecial($0) } == [256, 257, 256])
+        // A template that trims does so at the beginning only: the space at the end is the model's to go on from.
+        let gemma = try #require(try ChatFormat(named: "gemma", metadata: metadata))
+        #expect(try gemma.prompt(open, options: options).text.hasSuffix("<start_of_turn>model\nI <|im_end|> "))
+        let parts: JSONValue = [
+            ["role": "assistant", "content": [["type": "text", "text": "a"], ["type": "text", "text": "b"]]]
+        ]
+        let joining = try ChatFormat(
+            source: "{% for m in messages %}{% for p in m.content %}[{{ p.text }}]{% endfor %}{% endfor %}",
+            metadata: metadata)
+        #expect(try joining.prompt(parts, options: options).text == "[a][b")
+        let bad: [JSONValue] = [[], [["role": "assistant", "content": nil]], [1], [["role": "assistant"]]]
+        for messages in bad {
+            let error = #expect(throws: ApusError.self) { _ = try chatML.prompt(messages, options: options) }
+            #expect(error?.code == .invalidArgument)
+        }
+        let silent = try ChatFormat(source: "x", metadata: metadata)
+        #expect(throws: ApusError.self) { _ = try silent.prompt(open, options: options) }
+    }
+
+    @Test("further variables reach the template, and replace none of its own")
+    func variables() throws {
+        let metadata = ChatVocabulary.metadata()
+        let format = try ChatFormat(
+            source: "{{ enable_thinking }}{{ messages | length }}{{ bos_token }}", metadata: metadata)
+        var options = ChatPromptOptions()
+        options.variables = [.init("enable_thinking", false), .init("messages", "abc"), .init("bos_token", "x")]
+        #expect(try format.prompt(JSONValue.array([]), options: options).text == "False0<bos>")
+    }
+
     @Test("the begin token is there once, whether the template writes it or not")
     func begin() throws {
         let adds: [(key: String, value: Metadata.Value)] = [("tokenizer.ggml.add_bos_token", .bool(true))]

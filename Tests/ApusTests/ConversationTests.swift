@@ -64,7 +64,8 @@ struct ConversationTests {
             ChatMessage(role: "user", content: "two"), ChatMessage(role: "assistant", content: wanted.generation.text),
         ]
         #expect(live.undo() == second)
-        let whole = try format.ids(first, tokenizer: tokenizer, addsGenerationPrompt: false)
+        let whole = try format.ids(
+            first, tokenizer: tokenizer, options: ChatPromptOptions(addsGenerationPrompt: false))
         #expect(live.messages == first)
         #expect(model.held == Array(whole.prefix(model.held.count)))
         #expect(model.held.count > 10)

@@ -71,53 +71,66 @@ public struct ChatFormat: Sendable {
     ///
     /// - Parameters:
     ///   - messages: The conversation.
-    ///   - tools: An array of tools that the model may call, or null.
-    ///   - addsGenerationPrompt: Whether the assistant's answer is begun.
+    ///   - options: What else the template is told.
     /// - Returns: The prompt, and which parts of it are the messages'.
-    /// - Throws: `ApusError` of `ChatTemplate.render`.
+    /// - Throws: `ApusError` of `ChatTemplate.render`, or `invalidArgument` when the last message cannot go on.
     public func prompt(
-        _ messages: [ChatMessage], tools: JSONValue = .null, addsGenerationPrompt: Bool = true
+        _ messages: [ChatMessage], options: ChatPromptOptions = ChatPromptOptions()
     ) throws(ApusError) -> RenderedPrompt {
-        try prompt(.array(messages.map(\.json)), tools: tools, addsGenerationPrompt: addsGenerationPrompt)
+        try prompt(.array(messages.map(\.json)), options: options)
     }
 
     /// The prompt for a conversation in JSON, whatever the template makes of it.
     ///
     /// - Parameters:
     ///   - messages: An array of messages.
-    ///   - tools: An array of tools that the model may call, or null.
-    ///   - addsGenerationPrompt: Whether the assistant's answer is begun.
+    ///   - options: What else the template is told.
     /// - Returns: The prompt, and which parts of it are the messages'.
-    /// - Throws: `ApusError` of `ChatTemplate.render`.
+    /// - Throws: `ApusError` of `ChatTemplate.render`, or `invalidArgument` when the last message cannot go on.
     public func prompt(
-        _ messages: JSONValue, tools: JSONValue = .null, addsGenerationPrompt: Bool = true
+        _ messages: JSONValue, options: ChatPromptOptions = ChatPromptOptions()
     ) throws(ApusError) -> RenderedPrompt {
-        try template.prompt(
-            [
-                "messages": messages, "tools": tools, "documents": .null,
-                "add_generation_prompt": .bool(addsGenerationPrompt),
-            ], trusted: specialTokens)
+        let open = options.continuesFinalMessage ? try OpenMessage(messages) : nil
+        let own: [JSONValue.Member] = [
+            .init("messages", open?.messages ?? messages), .init("tools", options.tools), .init("documents", .null),
+            .init("add_generation_prompt", .bool(open == nil && options.addsGenerationPrompt)),
+        ]
+        let prompt = try template.prompt(.object(options.variables + own), trusted: specialTokens)
+        return try open?.open(prompt) ?? prompt
     }
 
     /// The tokens of a conversation's prompt.
+    ///
+    /// - Parameters:
+    ///   - messages: The conversation.
+    ///   - tokenizer: The model's.
+    ///   - options: What else the template is told.
+    ///   - parsesSpecial: Whether control tokens' texts in the messages become these tokens. Only for messages that are
+    ///     trusted.
+    /// - Returns: The tokens.
+    /// - Throws: As `prompt`.
+    public func ids(
+        _ messages: [ChatMessage], tokenizer: any Tokenizer, options: ChatPromptOptions = ChatPromptOptions(),
+        parsesSpecial: Bool = false
+    ) throws(ApusError) -> [Int32] {
+        Self.ids(of: try prompt(messages, options: options), tokenizer: tokenizer, parsesSpecial: parsesSpecial)
+    }
+
+    /// The tokens of a prompt.
     ///
     /// The template and its messages are cut into tokens as one text, as the model saw it in training, but only what the
     /// template writes gives control tokens. The begin token is added where the model wants it and the template does
     /// not write it.
     ///
     /// - Parameters:
-    ///   - messages: The conversation.
+    ///   - prompt: What `prompt` gave.
     ///   - tokenizer: The model's.
-    ///   - addsGenerationPrompt: Whether the assistant's answer is begun.
     ///   - parsesSpecial: Whether control tokens' texts in the messages become these tokens. Only for messages that are
     ///     trusted.
     /// - Returns: The tokens.
-    /// - Throws: `ApusError` of `ChatTemplate.render`.
-    public func ids(
-        _ messages: [ChatMessage], tokenizer: any Tokenizer, addsGenerationPrompt: Bool = true,
-        parsesSpecial: Bool = false
-    ) throws(ApusError) -> [Int32] {
-        let prompt = try prompt(messages, addsGenerationPrompt: addsGenerationPrompt)
+    public static func ids(
+        of prompt: RenderedPrompt, tokenizer: any Tokenizer, parsesSpecial: Bool = false
+    ) -> [Int32] {
         let ids = tokenizer.encode(
             prompt.bytes, addSpecial: false, parseSpecial: true, literal: parsesSpecial ? [] : prompt.foreign)
         guard tokenizer.addsBOS, let bos = tokenizer.bosID, ids.first != bos else { return ids }

@@ -198,7 +198,8 @@ public final class Conversation {
 
     private func ids(of messages: [ChatMessage], addsGenerationPrompt: Bool = true) throws(ApusError) -> [Int32] {
         try format.ids(
-            messages, tokenizer: tokenizer, addsGenerationPrompt: addsGenerationPrompt, parsesSpecial: parsesSpecial)
+            messages, tokenizer: tokenizer, options: ChatPromptOptions(addsGenerationPrompt: addsGenerationPrompt),
+            parsesSpecial: parsesSpecial)
     }
 
     // MARK: The sequence
