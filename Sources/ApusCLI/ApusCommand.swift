@@ -5,7 +5,7 @@ import ApusGGUF
 import ArgumentParser
 
 @main
-struct ApusCommand: ParsableCommand {
+struct ApusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus",
         abstract: "Runs language models from GGUF files on the CPU.",
@@ -20,11 +20,11 @@ struct ApusCommand: ParsableCommand {
         subcommands: [
             RunCommand.self, ChatCommand.self, TokenizeCommand.self, DetokenizeCommand.self, PerplexityCommand.self,
             InspectCommand.self,
-            TemplateCommand.self, BenchCommand.self,
+            TemplateCommand.self, BenchCommand.self, ServeCommand.self,
         ]
     )
 
-    static func main() {
+    static func main() async {
         Interrupt.install()
         // A closed pipe is an error of `write` instead, which ends the output quietly.
         signal(SIGPIPE, SIG_IGN)
@@ -35,7 +35,11 @@ struct ApusCommand: ParsableCommand {
             exit(withError: error)
         }
         do {
-            try command.run()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
         } catch let error as ApusError where error.code == .cancelled {
             Platform.exit(Interrupt.exitCode)
         } catch let error as ApusError {

@@ -1,0 +1,161 @@
+public import Apus
+public import ApusGGUF
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+internal import HummingbirdTLS
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import NIOSSL
+public import ServiceLifecycle
+internal import Synchronization
+internal import UnixSignals
+
+/// A server: the OpenAI, Ollama and llama-server APIs on models of a library.
+///
+/// A `Service`: it runs until it is told to end, listens before any model is loaded, and lets requests finish.
+public final class ApusServer: Service {
+    private let services: Services
+    private let responder: RouterResponder<ServerContext>
+    private let ports = Mutex<[Int]>([])
+    private let onListening: @Sendable ([Int]) -> Void
+
+    /// Makes a server; nothing is opened or loaded yet.
+    ///
+    /// - Parameters:
+    ///   - configuration: How it is set up.
+    ///   - logger: Where its log goes.
+    ///   - onListening: Is called with the listeners' ports when all of them listen.
+    /// - Throws: `ApusError` with code `invalidArgument` for what is no sound configuration.
+    public init(
+        configuration: ServerConfiguration, logger: Logger, onListening: @escaping @Sendable ([Int]) -> Void = { _ in }
+    ) throws(ApusError) {
+        services = Services(
+            configuration: configuration, library: ModelLibrary(options: configuration.library), logger: logger)
+        responder = Self.router(services).buildResponder()
+        self.onListening = onListening
+    }
+
+    /// Runs the server until it is told to end, by a graceful shutdown or by cancelling the task.
+    ///
+    /// - Throws: `ApusError` when an address cannot be listened on or a model cannot be loaded that is to be from the start.
+    public func run() async throws {
+        let configuration = services.configuration
+        let applications = try configuration.listeners.map { listener throws(ApusError) in try application(listener) }
+        try await withThrowingTaskGroup(of: Void.self) { helpers in
+            helpers.addTask { try await self.preload() }
+            helpers.addTask { try await self.drain() }
+            helpers.addTask {
+                try await withThrowingTaskGroup { group in
+                    for application in applications { group.addTask { try await application.run() } }
+                    try await group.waitForAll()
+                }
+                throw Ended()
+            }
+            do {
+                try await helpers.waitForAll()
+            } catch is Ended {
+                helpers.cancelAll()
+            }
+        }
+    }
+
+    /// Tells that the listeners are closed and all requests have ended.
+    private struct Ended: Error {}
+
+    /// Runs the server until SIGTERM or SIGINT ends it.
+    ///
+    /// - Throws: As `run`.
+    public func runUntilSignalled() async throws {
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: services.logger))
+        try await group.run()
+    }
+
+    /// Loads the models that are to be there from the start.
+    private func preload() async throws {
+        for name in services.configuration.preloadedModels {
+            let start = ContinuousClock.now
+            _ = try await services.library.use(name)
+            services.didPreload(name)
+            services.logger.info(
+                "model loaded", metadata: ["model": "\(name)", "seconds": "\((ContinuousClock.now - start).seconds)"])
+        }
+    }
+
+    /// When the server is to end: waits for requests as long as it may take, then calls them off.
+    private func drain() async throws {
+        try await gracefulShutdown()
+        services.logger.info("ending", metadata: ["drainTimeout": "\(services.configuration.drainTimeout)"])
+        try await Task.sleep(for: services.configuration.drainTimeout)
+        services.signal.raise()
+        // What has not even ended by now is cut off with its connection.
+        try await Task.sleep(for: .seconds(5))
+        throw CancellationError()
+    }
+
+    private func application(
+        _ listener: ServerConfiguration.Listener
+    ) throws(ApusError) -> Application<RouterResponder<ServerContext>> {
+        let configuration = services.configuration
+        let limits = ConnectionHandler.Limits(
+            read: TimeAmount(configuration.readTimeout), write: TimeAmount(configuration.writeTimeout),
+            bodyBytes: configuration.bodyLimit)
+        let signal = services.signal
+        let http = HTTPServerBuilder.http1(
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ConnectionHandler(limits: limits, serverSignal: signal)],
+                idleTimeout: TimeAmount(configuration.idleTimeout),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: configuration.headerLimit, maxHeaderListSize: configuration.headerLimit,
+                    maxHeaderFieldCount: 200)))
+        return Application(
+            responder: responder,
+            server: try configuration.tls.map { tls throws(ApusError) in try tls.wrapping(http) } ?? http,
+            configuration: ApplicationConfiguration(
+                address: .hostname(listener.host, port: listener.port), serverName: "apus",
+                backlog: 1024),
+            onServerRunning: { channel in self.didListen(channel.localAddress?.port ?? listener.port) },
+            logger: services.logger)
+    }
+
+    private func didListen(_ port: Int) {
+        let ports = ports.withLock { ports in
+            ports.append(port)
+            return ports
+        }
+        if ports.count == services.configuration.listeners.count { onListening(ports) }
+    }
+
+    private static func router(_ services: Services) -> Router<ServerContext> {
+        let router = Router(context: ServerContext.self)
+        let table = RouteTable()
+        for group in RouteGroups.all {
+            group.init(services).addRoutes(
+                to: Routes(
+                    router: router, table: table, style: group.errorStyle,
+                    bodyLimit: services.configuration.bodyLimit))
+        }
+        return router
+    }
+}
+
+extension ServerConfiguration.TLS {
+    /// HTTP over TLS.
+    fileprivate func wrapping(_ http: HTTPServerBuilder) throws(ApusError) -> HTTPServerBuilder {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificateFile).map(NIOSSLCertificateSource.certificate)
+            let key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
+            return try .tls(
+                http,
+                tlsConfiguration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
+        } catch {
+            throw ApusError(
+                .invalidArgument,
+                "TLS: cannot use \(ApusError.quoted(certificateFile)) with \(ApusError.quoted(keyFile)): \(error)")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import Apus
+internal import ApusGGUF
+internal import ApusJSON
+internal import ApusTokenizer
+
+/// The messages of a chat request, as templates want them.
+enum Messages {
+    /// Reads `messages`.
+    ///
+    /// Parts of text are joined by line breaks, `developer` becomes `system`, and content that is null becomes empty.
+    ///
+    /// - Parameter fields: The request.
+    /// - Throws: 400 with the place, and for what is no text.
+    static func read(_ fields: Fields) throws(ServerError) -> [ChatMessage] {
+        guard let elements = try fields.array("messages") else {
+            throw fields.missing("messages", wanted: "an array of messages")
+        }
+        var messages: [ChatMessage] = []
+        for (index, element) in elements.enumerated() {
+            messages.append(try message(element, at: fields.path("messages[\(index)]")))
+        }
+        return messages
+    }
+
+    private static func message(_ json: JSONValue, at place: String) throws(ServerError) -> ChatMessage {
+        let fields = try Fields(json, at: place)
+        guard var role = try fields.string("role"), !role.isEmpty else {
+            throw fields.missing("role", wanted: "a string such as \"user\"")
+        }
+        if role == "developer" { role = "system" }
+        let content = try content(fields)
+        guard case .object(let members) = json else { throw fields.missing("role", wanted: "a string") }
+        var known: [JSONValue.Member] = [.init("role", .string(role)), .init("content", .string(content))]
+        known += members.filter { $0.name != "role" && $0.name != "content" && $0.value != .null }
+        do {
+            return try ChatMessage(.object(known), name: place)
+        } catch {
+            throw .invalid(place, error.message)
+        }
+    }
+
+    private static func content(_ fields: Fields) throws(ServerError) -> String {
+        switch fields.value("content") {
+        case nil: return ""
+        case .string(let text): return text
+        case .array(let parts):
+            var texts: [String] = []
+            for (index, part) in parts.enumerated() {
+                let part = try Fields(part, at: fields.path("content[\(index)]"))
+                let type = try part.string("type") ?? "text"
+                guard ["text", "input_text", "output_text", "refusal"].contains(type) else {
+                    throw .unsupported(
+                        part.path("type"),
+                        "\(part.path("type")) is \(ApusError.quoted(type, limit: 40)), wanted: \"text\"; this model "
+                            + "reads nothing else")
+                }
+                guard let text = try part.string(type == "refusal" ? "refusal" : "text") else {
+                    throw part.missing("text", wanted: "a string")
+                }
+                texts.append(text)
+            }
+            return texts.joined(separator: "\n")
+        case let value?: throw fields.wrong("content", value, wanted: "a string, an array of parts or null")
+        }
+    }
+}
+
+extension Services {
+    /// The tokens of a conversation, in which only the template makes control tokens.
+    ///
+    /// - Parameters:
+    ///   - messages: The conversation.
+    ///   - use: The model.
+    ///   - options: What else the template is told.
+    /// - Throws: 400, with what the template has to say against the messages.
+    func promptIDs(
+        _ messages: [ChatMessage], _ use: ModelUse, options: ChatPromptOptions = ChatPromptOptions()
+    ) throws(ServerError) -> [Int32] {
+        let format = try chatFormat(use)
+        do {
+            return try format.ids(messages, tokenizer: use.tokenizer, options: options)
+        } catch {
+            throw .invalid("messages", error.message, code: "template_error")
+        }
+    }
+}
+
+extension ChatPromptOptions {
+    /// What a chat request says of the prompt: `chat_template_kwargs`, `add_generation_prompt`, `continue_final_message`.
+    ///
+    /// - Throws: 400 with the parameter.
+    init(_ fields: Fields) throws(ServerError) {
+        self.init()
+        addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
+        continuesFinalMessage = try fields.bool("continue_final_message") ?? false
+        if let value = fields.value("chat_template_kwargs") {
+            guard case .object(let members) = value else {
+                throw fields.wrong("chat_template_kwargs", value, wanted: "an object")
+            }
+            variables = members
+        }
+    }
+}

@@ -1,0 +1,112 @@
+internal import Apus
+internal import ApusJSON
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+/// Turns the events of a generation into the objects of a streamed reply. A value for each reply; knows nothing of HTTP.
+protocol StreamRenderer: Sendable {
+    /// The form of the reply.
+    var format: StreamFormat { get }
+    /// How an error is written that comes after the beginning.
+    var errorStyle: ErrorStyle { get }
+
+    /// What comes before any event.
+    mutating func start() -> [JSONValue]
+    /// What an event is worth.
+    ///
+    /// - Parameters:
+    ///   - event: The event.
+    ///   - source: Which of the generation's prompts it belongs to, from 0.
+    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue]
+    /// What comes when all choices have ended.
+    mutating func finish() -> [JSONValue]
+}
+
+/// The form of a reply that comes in pieces.
+enum StreamFormat: Sendable {
+    /// Server-sent events; `[DONE]` ends them where the API has it so.
+    case events(endWithDone: Bool)
+    /// An object a line.
+    case lines
+
+    fileprivate var headers: HTTPFields {
+        var headers: HTTPFields = [.cacheControl: "no-cache", .xAccelBuffering: "no"]
+        switch self {
+        case .events: headers[.contentType] = "text/event-stream; charset=utf-8"
+        case .lines: headers[.contentType] = "application/x-ndjson"
+        }
+        return headers
+    }
+
+    fileprivate func buffer(_ objects: [JSONValue]) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        for object in objects {
+            if case .events = self { buffer.writeString("data: ") }
+            buffer.writeBytes(object.bytes(indented: false))
+            if case .events = self { buffer.writeString("\n\n") } else { buffer.writeString("\n") }
+        }
+        return buffer
+    }
+
+    /// What shows that a reply is under way while there is nothing to tell.
+    fileprivate var heartbeat: ByteBuffer? {
+        if case .events = self { return ByteBuffer(string: ":\n\n") }
+        return nil
+    }
+
+    fileprivate var end: ByteBuffer? {
+        if case .events(endWithDone: true) = self { return ByteBuffer(string: "data: [DONE]\n\n") }
+        return nil
+    }
+}
+
+extension Response {
+    /// A reply that comes in pieces, as the events of a generation come.
+    ///
+    /// Server-sent events have a comment each second while there is nothing else. What goes wrong from here on is told in
+    /// the stream; when the client goes, the generation is called off.
+    ///
+    /// - Parameters:
+    ///   - generation: What is under way.
+    ///   - renderer: What makes objects of its events.
+    init(streaming generation: Generation, _ renderer: some StreamRenderer) {
+        let format = renderer.format
+        self.init(
+            status: .ok, headers: format.headers,
+            body: ResponseBody { body in
+                var renderer = renderer
+                do {
+                    try await Self.write(generation, &renderer, to: &body)
+                } catch {
+                    generation.cancel()
+                    guard let error = try? ServerError(thrown: error) else { throw error }
+                    try await body.write(format.buffer([renderer.errorStyle.body(error)]))
+                }
+                if let end = format.end { try await body.write(end) }
+                try await body.finish(nil)
+            })
+    }
+
+    private static func write(
+        _ generation: Generation, _ renderer: inout some StreamRenderer, to body: inout any ResponseBodyWriter
+    ) async throws {
+        let format = renderer.format
+        func write(_ objects: [JSONValue]) async throws -> Bool {
+            if objects.isEmpty { return false }
+            try await body.write(format.buffer(objects))
+            return true
+        }
+        var isSilent = try await !write(renderer.start())
+        for try await item in generation.items() {
+            switch item {
+            case .event(let event, let source):
+                if try await write(renderer.render(event, of: source)) { isSilent = false }
+            case .second:
+                if isSilent, let heartbeat = format.heartbeat { try await body.write(heartbeat) }
+                isSilent = true
+            }
+        }
+        _ = try await write(renderer.finish())
+    }
+}

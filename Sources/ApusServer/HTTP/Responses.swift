@@ -1,0 +1,85 @@
+internal import ApusGGUF
+internal import ApusJSON
+internal import HTTPTypes
+internal import Hummingbird
+internal import NIOCore
+
+extension Response {
+    /// A reply in JSON.
+    ///
+    /// - Parameters:
+    ///   - json: The body.
+    ///   - status: The status.
+    ///   - headers: Further header fields.
+    init(json: JSONValue, status: HTTPResponse.Status = .ok, headers: HTTPFields = [:]) {
+        var headers = headers
+        headers[.contentType] = "application/json; charset=utf-8"
+        self.init(
+            status: status, headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes(indented: false))))
+    }
+
+    /// A reply in plain text.
+    init(text: String, type: String = "text/plain; charset=utf-8") {
+        self.init(
+            status: .ok, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    /// The reply that tells what a handler threw.
+    ///
+    /// - Parameters:
+    ///   - error: What it threw.
+    ///   - style: How the route's family writes errors.
+    /// - Throws: The error itself when it is one of the connection, about which there is nobody to tell.
+    init(_ error: any Error, style: ErrorStyle) throws {
+        let error = try ServerError(thrown: error)
+        var headers: HTTPFields = [:]
+        if let seconds = error.retryAfter { headers[.retryAfter] = "\(seconds)" }
+        // OpenAI's clients try again on some statuses unless they are told that it is of no use.
+        if error.status.code < 500, error.status.code != 429 { headers[.xShouldRetry] = "false" }
+        if error.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        self.init(json: style.body(error), status: error.status, headers: headers)
+    }
+}
+
+extension ServerError {
+    /// What a handler threw.
+    ///
+    /// - Throws: The error itself when it is one of the connection.
+    init(thrown error: any Error) throws {
+        switch error {
+        case let error as ServerError: self = error
+        case let error as ApusError: self.init(error)
+        case let error as HTTPError:
+            self = .invalid(nil, error.body ?? "\(error.status)")
+            status = error.status
+        default: throw error
+        }
+    }
+}
+
+extension HTTPField.Name {
+    /// `x-should-retry`, which OpenAI's clients know.
+    static let xShouldRetry = HTTPField.Name("x-should-retry") ?? .retryAfter
+    /// `X-Accel-Buffering`, by which nginx is told not to keep events back.
+    static let xAccelBuffering = HTTPField.Name("X-Accel-Buffering") ?? .cacheControl
+}
+
+extension RequestBody {
+    /// The whole body.
+    ///
+    /// - Parameter limit: Bytes that there may be.
+    /// - Throws: `ServerError` with status 413 when there are more, and errors of the connection.
+    func collected(limit: Int) async throws -> ByteBuffer {
+        var body: ByteBuffer?
+        for try await var part in self {
+            guard (body?.readableBytes ?? 0) + part.readableBytes <= limit else {
+                throw ServerError(
+                    status: .contentTooLarge, type: "invalid_request_error", code: "body_too_large",
+                    message: "the request body is longer than \(limit) bytes")
+            }
+            if body == nil { body = part } else { body?.writeBuffer(&part) }
+        }
+        return body ?? ByteBuffer()
+    }
+}
