@@ -289,7 +289,32 @@ import Testing
         var late = EngineSupport.endless
         late.deadline = .now + .milliseconds(100)
         #expect(try await engine.submit(late).collect()[0].completion?.reason == .deadline)
+        // Time that counts from the end of the prompt on leaves something to be said.
+        late.deadline = nil
+        late.maxGenerationDuration = .milliseconds(50)
+        let reply = try await engine.submit(late).collect()[0]
+        #expect(reply.completion?.reason == .deadline && !reply.ids.isEmpty)
         #expect(await EngineSupport.idle(engine).pagesUsed == 0)
+    }
+
+    @Test func `Metrics tell what runs, and what prompts and replies took`() async throws {
+        let engine = try Engine(model: EngineSupport.model(context: 30_000))
+        var endless = EngineSupport.endless
+        endless.generation.maxTokens = 20_000
+        let response = try engine.submit(endless)
+        for try await event in response {
+            guard case .token = event else { continue }
+            let running = try #require(engine.metrics.sequences.first)
+            #expect(engine.metrics.sequences.count == 1 && running.promptTokens == 2 && running.maxTokens == 20_000)
+            #expect(running.completionTokens > 0 && running.computedTokens >= 2)
+            break
+        }
+        response.cancel()
+        let metrics = await EngineSupport.idle(engine)
+        #expect(metrics.sequences.isEmpty)
+        #expect(metrics.promptTokens == 2 && metrics.promptDuration > .zero && metrics.generationDuration > .zero)
+        #expect(metrics.longestSequence == 2 + metrics.tokensGenerated)
+        #expect(metrics.stepSequences == metrics.steps)
     }
 
     @Test func `A closed engine ends its requests and takes no more`() async throws {

@@ -160,6 +160,9 @@ private final class Folder {
         #expect(try await lease?.engine.submit(request).collect()[0].ids.count == 5)
         lease = nil
         #expect(await eventually { await library.loaded.isEmpty })
+        // What the model's engine has done is not forgotten with it; what it held is.
+        #expect(await library.metrics.tokensGenerated == 5)
+        #expect(await library.metrics.pages == 0)
         #expect(await library.unload("b") == false)
     }
 

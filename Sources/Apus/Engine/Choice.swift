@@ -29,6 +29,14 @@ final class ActiveRequest {
     var ids: [Int32] { submission.ids }
     var isCancelled: Bool { submission.flag.isCancelled }
 
+    /// Whether the time for the replies is over.
+    func isOutOfTime(_ now: ContinuousClock.Instant) -> Bool {
+        let request = submission.request
+        if let deadline = request.deadline, deadline <= now { return true }
+        guard let limit = request.maxGenerationDuration, let prefilled else { return false }
+        return now - prefilled >= limit
+    }
+
     /// Whether logits after every token of the prompt are still wanted.
     var wantsPromptLogits: Bool { submission.request.promptLogProbabilities != nil && prefilled == nil }
 
@@ -97,6 +105,14 @@ final class Choice {
         let first = (sequence?.length ?? 0) / KVCache.pagePositions * KVCache.pagePositions
         let end = first + KVCache.pagePositions
         return end <= tokens.count ? tokens[first..<end] : nil
+    }
+
+    /// What is told of the choice while it runs.
+    var summary: EngineSequence {
+        EngineSequence(
+            request: request.number, choice: index, promptTokens: request.ids.count,
+            computedTokens: sequence?.length ?? 0, completionTokens: text.ids.count,
+            maxTokens: request.submission.request.generation.maxTokens)
     }
 
     /// The end of the text, as it is told.

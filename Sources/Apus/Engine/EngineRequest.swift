@@ -41,6 +41,8 @@ public struct EngineRequest: Sendable, Hashable {
     public var contextLength: Int?
     /// When the reply ends at the latest, with what there is.
     public var deadline: ContinuousClock.Instant?
+    /// How long the reply may take from the logits after the prompt on; nil for any time.
+    public var maxGenerationDuration: Duration?
     /// Requests of a higher priority come first, and are the last to make room; equal ones in the order they came.
     public var priority = 0
     /// Whether what was computed for earlier texts may be used.

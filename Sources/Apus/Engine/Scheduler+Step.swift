@@ -45,6 +45,7 @@ extension Scheduler {
             return
         }
         counts.steps += 1
+        counts.stepSequences += parts.count
         onStep?(parts.map { ($0.choice.request.number, $0.choice.index, $0.tokens.count) })
         let end = ContinuousClock.now
         for part in parts {
@@ -210,6 +211,8 @@ extension Scheduler {
     private func beginReplies(_ choice: Choice, now: ContinuousClock.Instant) {
         let request = choice.request
         request.prefilled = now
+        counts.promptTokens += request.ids.count - request.reused
+        counts.promptDuration += now - (request.started ?? now)
         if request.submission.request.promptLogProbabilities != nil {
             request.send(.promptLogProbabilities(request.promptLogProbabilities))
             request.promptLogProbabilities = []

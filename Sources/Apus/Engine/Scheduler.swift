@@ -196,6 +196,7 @@ actor Scheduler {
         counts.waiting = waiting.count
         counts.pagesFree = cache.freePageCount
         counts.pagesCached = tree.evictableCount
+        counts.sequences = running.map(\.summary)
         let counts = counts
         published.withLock { $0 = counts }
     }
@@ -227,7 +228,7 @@ extension Scheduler {
         for request in requests {
             if request.isCancelled {
                 end(request, .cancelled, now: now)
-            } else if let deadline = request.submission.request.deadline, deadline <= now {
+            } else if request.isOutOfTime(now) {
                 end(request, .deadline, now: now)
             }
         }
@@ -251,7 +252,10 @@ extension Scheduler {
         let request = choice.request
         keepTail(choice)
         remove(choice)
-        request.send(.finished(choice.completion(reason, endLogProbability: endLogProbability, now: now)))
+        let completion = choice.completion(reason, endLogProbability: endLogProbability, now: now)
+        counts.generationDuration += completion.usage.generationDuration
+        counts.longestSequence = max(counts.longestSequence, choice.tokens.count)
+        request.send(.finished(completion))
         request.openChoices -= 1
         if request.openChoices == 0 { close(request, nil) }
     }

@@ -7,7 +7,7 @@
 #endif
 
 /// Runs work that waits, for a disk or for the compute thread, on a thread of its own: Swift's threads are few.
-enum DetachedThread {
+package enum DetachedThread {
     private final class Job: Sendable {
         let work: @Sendable () -> Void
         init(_ work: @escaping @Sendable () -> Void) { self.work = work }
@@ -17,7 +17,7 @@ enum DetachedThread {
     ///
     /// - Parameter work: Runs on a new thread; on the caller's where the process can have no more.
     /// - Returns: What the work returns.
-    static func run<R: Sendable>(_ work: @escaping @Sendable () -> R) async -> R {
+    package static func run<R: Sendable>(_ work: @escaping @Sendable () -> R) async -> R {
         await withCheckedContinuation { continuation in
             start { continuation.resume(returning: work()) }
         }

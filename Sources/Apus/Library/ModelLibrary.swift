@@ -53,6 +53,8 @@ public actor ModelLibrary {
     private var uses = 0
     /// Loads since the library was made, whatever came of them.
     public private(set) var loadCount = 0
+    /// What engines of models have done that are no longer loaded.
+    private var past = EngineMetrics()
 
     /// Makes a library; nothing is loaded yet.
     ///
@@ -90,6 +92,11 @@ public actor ModelLibrary {
         slots.values.sorted { $0.lastUse > $1.lastUse }.map {
             Loaded(entry: $0.entry, engine: $0.engine, users: $0.users, expiry: $0.expiry)
         }
+    }
+
+    /// What the engines of all models hold now, and what all have done that there ever were.
+    public var metrics: EngineMetrics {
+        slots.values.reduce(into: past) { $0.add($1.engine.metrics) }
     }
 
     /// Lets a caller use a model, which is loaded if it is not yet.
@@ -166,6 +173,7 @@ public actor ModelLibrary {
 
     private func unload(_ slot: Slot) {
         slots[slot.entry.identity] = nil
+        past.add(slot.engine.metrics.past)
         slot.engine.close()
         signalRoom()
     }
