@@ -16,7 +16,8 @@ let package = Package(
     name: "apus",
     products: [
         .library(name: "Apus", targets: ["Apus"]),
-        .executable(name: "apus", targets: ["ApusCLI"]),
+        .executable(name: "apus", targets: ["ApusExecutable"]),
+        .executable(name: "apus-server", targets: ["ApusServerExecutable"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
     ],
     traits: [
@@ -77,7 +78,9 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .systemLibrary(name: "CEdit", providers: [.apt(["libedit-dev"])]),
-        .executableTarget(
+        .executableTarget(name: "ApusExecutable", dependencies: ["ApusCLI"], swiftSettings: swiftSettings),
+        .executableTarget(name: "ApusServerExecutable", dependencies: ["ApusCLI"], swiftSettings: swiftSettings),
+        .target(
             name: "ApusCLI",
             dependencies: [
                 "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ApusServer",

@@ -1,10 +1,9 @@
-// The entry of the command `apus`: parses, runs a subcommand, turns errors into one line and an exit code.
+// The command `apus`: its subcommands.
 
 import Apus
 import ApusGGUF
 import ArgumentParser
 
-@main
 struct ApusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus",
@@ -23,31 +22,4 @@ struct ApusCommand: AsyncParsableCommand {
             TemplateCommand.self, BenchCommand.self, ServeCommand.self,
         ]
     )
-
-    static func main() async {
-        Interrupt.install()
-        // A closed pipe is an error of `write` instead, which ends the output quietly.
-        signal(SIGPIPE, SIG_IGN)
-        var command: any ParsableCommand
-        do {
-            command = try parseAsRoot()
-        } catch {
-            exit(withError: error)
-        }
-        do {
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
-        } catch let error as ApusError where error.code == .cancelled {
-            Platform.exit(Interrupt.exitCode)
-        } catch let error as ApusError {
-            Console.report(error)
-            Platform.exit(EXIT_FAILURE)
-        } catch {
-            // Usage errors show the usage of the subcommand.
-            type(of: command).exit(withError: error)
-        }
-    }
 }

@@ -15,7 +15,7 @@ enum ModelLocator {
         var status = stat()
         if stat(argument, &status) == 0 || argument.contains("/") || argument.isEmpty { return argument }
         let quoted = ApusError.quoted(argument)
-        guard let folder = modelFolder() else {
+        guard let folder = folder() else {
             throw ApusError(
                 .io, "\(quoted): no such file, and no model folder (APUS_MODELS or ./models) to look for the name in")
         }
@@ -44,7 +44,7 @@ enum ModelLocator {
 
     /// The folder that names are looked for in: $APUS_MODELS, or else ./models, or else the folder `models` of the
     /// project whose build folder the command lies in.
-    private static func modelFolder() -> String? {
+    static func folder() -> String? {
         if let named = getenv("APUS_MODELS").map({ String(cString: $0) }), !named.isEmpty { return named }
         if isFolder("models") { return "models" }
         var folder = executableFolder()

@@ -41,6 +41,7 @@ public final class ApusServer: Service {
     ///
     /// - Throws: `ApusError` when an address cannot be listened on or a model cannot be loaded that is to be from the start.
     public func run() async throws {
+        FileLimit.raise()
         let configuration = services.configuration
         let applications = try configuration.listeners.map { listener throws(ApusError) in try application(listener) }
         try await withThrowingTaskGroup(of: Void.self) { helpers in
@@ -48,13 +49,16 @@ public final class ApusServer: Service {
             helpers.addTask { try await self.drain() }
             helpers.addTask {
                 try await withThrowingTaskGroup { group in
-                    for application in applications { group.addTask { try await application.run() } }
-                    try await group.waitForAll()
+                    for (application, listener) in zip(applications, configuration.listeners) {
+                        group.addTask { try await Self.run(application, listener) }
+                    }
+                    while try await group.next() != nil {}
                 }
                 throw Ended()
             }
             do {
-                try await helpers.waitForAll()
+                // Unlike `waitForAll`, ends with the first error.
+                while try await helpers.next() != nil {}
             } catch is Ended {
                 helpers.cancelAll()
             }
@@ -73,6 +77,18 @@ public final class ApusServer: Service {
                 services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: services.logger))
         try await group.run()
+    }
+
+    private static func run(
+        _ application: Application<RouterResponder<ServerContext>>, _ listener: ServerConfiguration.Listener
+    ) async throws {
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ApusError(.io, "cannot listen on \(listener.host):\(listener.port): \(error)")
+        } catch let error as SocketAddressError {
+            throw ApusError(.io, "cannot listen on \(listener.host):\(listener.port): \(error)")
+        }
     }
 
     /// Loads the models that are to be there from the start.
@@ -117,7 +133,8 @@ public final class ApusServer: Service {
             server: try configuration.tls.map { tls throws(ApusError) in try tls.wrapping(http) } ?? http,
             configuration: ApplicationConfiguration(
                 address: .hostname(listener.host, port: listener.port), serverName: "apus",
-                backlog: 1024),
+                backlog: 1024,
+                availableConnectionsDelegate: .maximum(FileLimit.connections(configuration), logger: services.logger)),
             onServerRunning: { channel in self.didListen(channel.localAddress?.port ?? listener.port) },
             logger: services.logger)
     }
@@ -133,11 +150,16 @@ public final class ApusServer: Service {
     private static func router(_ services: Services) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
         let table = RouteTable()
+        let configuration = services.configuration
+        router.add(middleware: Observation(logger: services.logger))
+        router.add(middleware: CrossOrigin(origins: configuration.allowedOrigins))
+        if !configuration.apiKeys.isEmpty { router.add(middleware: Authentication(keys: configuration.apiKeys)) }
+        router.add(middleware: UnknownRoutes(table: table))
         for group in RouteGroups.all {
             group.init(services).addRoutes(
                 to: Routes(
                     router: router, table: table, style: group.errorStyle,
-                    bodyLimit: services.configuration.bodyLimit))
+                    bodyLimit: configuration.bodyLimit))
         }
         return router
     }

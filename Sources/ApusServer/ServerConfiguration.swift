@@ -58,6 +58,11 @@ public struct ServerConfiguration: Sendable {
     public var sampling = SamplingOptions()
     /// The most tokens of a reply where a request does not say it; nil for no limit but the context.
     public var maxTokens: Int?
+    /// Which states make the vector of an embedding.
+    public var pooling = EmbeddingPooling.mean
+    /// Requests that may wait beside those that the engines compute at the same time (`library.engine.maxRunning`); nil for
+    /// any number.
+    public var maxQueue: Int? = 512
     /// Bytes that a request's body may have.
     public var bodyLimit = 100 << 20
     /// Bytes that a request's header fields may have together.

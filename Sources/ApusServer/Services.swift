@@ -18,6 +18,9 @@ final class Services: Sendable {
     /// When the server was made.
     let start = ContinuousClock.now
 
+    /// Counts the requests that are worked on.
+    let gate: RequestGate
+
     private let formats = ChatFormats()
     private let loading: Mutex<Set<String>>
 
@@ -25,6 +28,8 @@ final class Services: Sendable {
         self.configuration = configuration
         self.library = library
         self.logger = logger
+        gate = RequestGate(
+            limit: configuration.maxQueue.map { $0.addingClamped(configuration.library.engine.maxRunning) })
         loading = Mutex(Set(configuration.preloadedModels))
     }
 
@@ -70,11 +75,12 @@ final class Services: Sendable {
     ///   - keepAlive: How long it stays loaded after the request; nil for what the server was set up with.
     ///   - whileLoading: What to do while the server's own models are being loaded.
     ///   - signal: Ends the waiting.
-    /// - Throws: As `entry(named:)`; 503 while it is loading; 400 when it cannot be loaded; `CancellationError`.
+    /// - Throws: As `entry(named:)`; 503 while it is loading and when there are too many requests; 400 when it cannot be loaded; `CancellationError`.
     func use(
         _ name: String?, keepAlive: KeepAlive? = nil, whileLoading: WhileLoading = .refuse, signal: CancelSignal
     ) async throws -> ModelUse {
         let found = try entry(named: name)
+        let place = try gate.enter()
         if whileLoading == .refuse, loading.withLock({ $0.contains(found.entry.name) }) {
             throw ServerError.unavailable("Loading model")
         }
@@ -82,7 +88,7 @@ final class Services: Sendable {
         do {
             let library = library
             let lease = try await signal.run { try await library.use(found.entry.name, keepAlive: keepAlive) }
-            return ModelUse(name: found.name, lease: lease, loadDuration: .now - start)
+            return ModelUse(name: found.name, lease: lease, place: place, loadDuration: .now - start)
         } catch let error as ApusError where error.code != .cancelled {
             logger.error("model cannot be loaded", metadata: ["model": "\(found.entry.name)", "error": "\(error)"])
             // The file may have gone between the look and the loading.
@@ -121,21 +127,17 @@ final class Services: Sendable {
     func generate(
         _ requests: [EngineRequest], use: ModelUse, signal: CancelSignal, parameter: String
     ) throws(ServerError) -> Generation {
-        var responses: [EngineResponse] = []
-        for var request in requests {
-            do throws(ServerError) {
-                responses.append(try submit(&request, use: use, parameter: parameter))
-            } catch {
-                for response in responses { response.cancel() }
-                throw error
-            }
+        var requests = requests
+        for index in requests.indices { try resolve(&requests[index], use: use, parameter: parameter) }
+        do {
+            return try Generation(requests, use: use, signal: signal)
+        } catch {
+            throw ServerError(error, parameter: parameter)
         }
-        return Generation(use: use, responses: responses, signal: signal)
     }
 
-    private func submit(
-        _ request: inout EngineRequest, use: ModelUse, parameter: String
-    ) throws(ServerError) -> EngineResponse {
+    /// Makes ids of a request's prompt, and checks that the context holds them.
+    private func resolve(_ request: inout EngineRequest, use: ModelUse, parameter: String) throws(ServerError) {
         let ids = request.prompt.ids(use.tokenizer)
         if ids.isEmpty {
             throw .invalid(parameter, "\(parameter) has no tokens, wanted: at least one", code: "invalid_value")
@@ -147,11 +149,14 @@ final class Services: Sendable {
                 promptTokens: ids.count, completionTokens: request.generation.maxTokens ?? 0, limit: limit,
                 parameter: parameter)
         }
-        do {
-            return try use.engine.submit(request)
-        } catch {
-            throw ServerError(error, parameter: parameter)
-        }
+    }
+}
+
+extension Int {
+    /// The sum, or the largest number where that is too large.
+    fileprivate func addingClamped(_ other: Int) -> Int {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }
 

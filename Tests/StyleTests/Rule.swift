@@ -122,8 +122,10 @@ extension LineRule {
         "ApusTokenizer": ["ApusGGUF"],
         "ApusModel": ["ApusGGUF", "CKernels"],
         "Apus": ["ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "CKernels"],
+        "ApusServer": ["Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
         "ApusCLI": [
-            "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ArgumentParser", "CEdit",
+            "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ApusServer",
+            "ArgumentParser", "CEdit",
         ],
     ]
 }

@@ -7,29 +7,78 @@ import Logging
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serves models over HTTP: the APIs of OpenAI, Ollama and llama-server.")
+        abstract: "Serves models over HTTP: the APIs of OpenAI, Ollama and llama-server.",
+        discussion: """
+            Models come from -m, by path or name, and are loaded at once and kept; those of the model folder \
+            (--models-dir, $APUS_MODELS, or ./models) are loaded when a request names them. Requests share the \
+            processor token by token, and what their prompts have in common.
 
-    @Option(name: [.customShort("m"), .customLong("model")], help: "A model to serve.")
-    var models: [String] = []
+            It listens before a model is loaded: GET /health is 503 until then. SIGTERM and Ctrl-C let requests finish \
+            for as long as --drain-timeout. The log goes to standard error.
 
-    @Option(name: .customLong("host"), help: "The address to listen on.")
-    var host = "127.0.0.1"
+            Without an API key anybody who reaches the port can use the server: so it listens on this machine alone \
+            unless --host says otherwise.
+            """)
 
-    @Option(name: .customLong("port"), help: "The port to listen on; 0 for any that is free.")
-    var port = 8080
-
+    @OptionGroup(title: "Models") var models: ServedModels
+    @OptionGroup(title: "Network") var network: NetworkFlags
+    @OptionGroup(title: "Access") var access: AccessFlags
+    @OptionGroup(title: "Requests") var requests: RequestFlags
     @OptionGroup var compute: ComputeOptions
+    @OptionGroup(title: "Sampling, where a request does not say it") var sampling: SamplingFlags
+    @OptionGroup(title: "Log") var log: LogFlags
 
     func run() async throws {
-        var configuration = ServerConfiguration()
-        configuration.listeners = [.init(host: host, port: port)]
-        configuration.library.paths = try models.map { try ModelLocator.path(for: $0) }
-        configuration.library.load = compute.loadOptions
-        configuration.library.keepAlive = .forever
-        let library = ModelLibrary(options: configuration.library)
-        configuration.preloadedModels = library.entries().map(\.name)
-        let logger = Logger(label: "apus")
-        let server = try ApusServer(configuration: configuration, logger: logger)
+        let configuration = try configuration()
+        let logger = log.logger()
+        let server = try ApusServer(configuration: configuration, logger: logger) { ports in
+            let scheme = configuration.tls == nil ? "http" : "https"
+            let addresses = zip(configuration.listeners, ports).map { "\(scheme)://\($0.host):\($1)" }
+            logger.notice("listening", metadata: ["on": "\(addresses.joined(separator: " "))"])
+        }
         try await server.runUntilSignalled()
     }
+
+    /// What the flags say.
+    func configuration() throws -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        try models.apply(to: &configuration)
+        network.apply(to: &configuration)
+        try access.apply(to: &configuration)
+        requests.apply(to: &configuration)
+        configuration.library.load = compute.loadOptions
+        configuration.sampling = try sampling.plainOptions()
+        return configuration
+    }
+}
+
+/// Where the log goes, and how much of it.
+struct LogFlags: ParsableArguments {
+    @Option(name: .customLong("log-level"), help: "How much is logged.")
+    var level = LogLevel.info
+
+    @Option(name: .customLong("log-format"), help: "How lines are written; json is an object a line.")
+    var format = LogFormat.text
+
+    /// The server's log.
+    func logger() -> Logger {
+        var logger = Logger(label: "apus") { label in
+            switch format {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler()
+            }
+        }
+        logger.logLevel = Logger.Level(rawValue: level.rawValue) ?? .info
+        return logger
+    }
+}
+
+/// How log lines are written.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case text, json
+}
+
+/// How much is logged.
+enum LogLevel: String, ExpressibleByArgument, CaseIterable {
+    case trace, debug, info, notice, warning, error, critical
 }

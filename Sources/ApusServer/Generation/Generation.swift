@@ -1,15 +1,22 @@
 internal import Apus
 internal import ApusGGUF
+internal import Synchronization
 
 /// Requests to an engine that make up one reply, on behalf of a client that may go at any time.
+///
+/// Of many prompts only some are with the engine at a time, so that others get their turn.
 final class Generation: Sendable {
     /// The model, which stays loaded until this is gone.
     let use: ModelUse
-    /// One for each prompt.
-    let responses: [EngineResponse]
+    /// One for each prompt, as ids.
+    let requests: [EngineRequest]
 
+    private let responses: Mutex<[EngineResponse]>
     private let signal: CancelSignal
-    private let registration: Int?
+    private let registration = Mutex<Int?>(nil)
+
+    /// Prompts of a reply that are with the engine at the same time.
+    private static let window = 8
 
     /// What comes of it.
     enum Item: Sendable {
@@ -23,10 +30,11 @@ final class Generation: Sendable {
     struct Result: Sendable {
         /// The log probabilities of the prompt's tokens but the first, where they were asked for.
         var promptLogProbabilities: [TokenLogProbability] = []
-        /// The prompt's tokens.
-        var promptIDs: [Int32]
         /// The choices, in order.
         var replies: [Reply]
+
+        /// What the choices took.
+        var usages: [EngineUsage] { replies.compactMap { $0.completion?.usage } }
     }
 
     /// A choice that has ended.
@@ -39,31 +47,44 @@ final class Generation: Sendable {
         var completion: EngineCompletion?
     }
 
-    /// Takes requests that were submitted.
+    /// Submits the first requests.
     ///
     /// - Parameters:
+    ///   - requests: One for each prompt, as ids.
     ///   - use: The model.
-    ///   - responses: One for each prompt.
-    ///   - signal: Calls them off.
-    init(use: ModelUse, responses: [EngineResponse], signal: CancelSignal) {
-        (self.use, self.responses, self.signal) = (use, responses, signal)
-        registration = signal.onRaise { for response in responses { response.cancel() } }
+    ///   - signal: Calls all off.
+    /// - Throws: What the engine refuses a request with; then none is under way.
+    init(_ requests: [EngineRequest], use: ModelUse, signal: CancelSignal) throws(ApusError) {
+        (self.requests, self.use, self.signal) = (requests, use, signal)
+        var first: [EngineResponse] = []
+        for request in requests.prefix(Self.window) {
+            do throws(ApusError) {
+                first.append(try use.engine.submit(request))
+            } catch {
+                for response in first { response.cancel() }
+                throw error
+            }
+        }
+        responses = Mutex(first)
+        let number = signal.onRaise { [weak self] in self?.cancel() }
+        registration.withLock { $0 = number }
     }
 
-    deinit { signal.forget(registration) }
+    deinit { signal.forget(registration.withLock { $0 }) }
+
+    /// Whether nobody waits for the reply any more.
+    var isUnwanted: Bool { signal.isRaised }
 
     /// Calls the requests off.
-    func cancel() { for response in responses { response.cancel() } }
+    func cancel() { for response in responses.withLock({ $0 }) { response.cancel() } }
 
     /// Waits for the end of all.
     ///
     /// - Returns: What became of the prompts, in order.
     /// - Throws: What a request failed with; `CancellationError` when the client is gone.
     func collect() async throws -> [Result] {
-        var results: [Result] = []
-        for response in responses {
-            var result = Result(
-                promptIDs: response.promptIDs, replies: response.seeds.map { _ in Reply() })
+        let results = try await forEach { _, response in
+            var result = Result(replies: response.seeds.map { _ in Reply() })
             for try await event in response {
                 switch event {
                 case .prompt: break
@@ -76,7 +97,7 @@ final class Generation: Sendable {
                     result.replies[completion.choice].completion = completion
                 }
             }
-            results.append(result)
+            return result
         }
         if signal.isRaised { throw CancellationError() }
         return results
@@ -87,15 +108,10 @@ final class Generation: Sendable {
     /// - Returns: For one consumer. The requests are called off when it lets go.
     func items() -> AsyncThrowingStream<Item, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Item.self)
-        let reading = Task { [responses] in
+        let reading = Task {
             do {
-                try await withThrowingTaskGroup { group in
-                    for (source, response) in responses.enumerated() {
-                        group.addTask {
-                            for try await event in response { continuation.yield(.event(event, source: source)) }
-                        }
-                    }
-                    try await group.waitForAll()
+                _ = try await forEach { source, response in
+                    for try await event in response { continuation.yield(.event(event, source: source)) }
                 }
                 continuation.finish()
             } catch {
@@ -113,5 +129,31 @@ final class Generation: Sendable {
             ticking.cancel()
         }
         return stream
+    }
+
+    /// Does something with every response, of some of them at the same time, and submits the others as these end.
+    ///
+    /// - Returns: What came of them, in order.
+    private func forEach<R: Sendable>(
+        _ work: @escaping @Sendable (Int, EngineResponse) async throws -> R
+    ) async throws -> [R] {
+        let first = responses.withLock { $0 }
+        if let only = first.first, requests.count == 1 { return [try await work(0, only)] }
+        return try await withThrowingTaskGroup(of: (Int, R).self) { group in
+            for (index, response) in first.enumerated() { group.addTask { (index, try await work(index, response)) } }
+            var next = first.count
+            var results = [R?](repeating: nil, count: requests.count)
+            while let (index, result) = try await group.next() {
+                results[index] = result
+                guard next < requests.count, !signal.isRaised else { continue }
+                let index = next
+                next += 1
+                let response = try use.engine.submit(requests[index])
+                responses.withLock { $0.append(response) }
+                group.addTask { (index, try await work(index, response)) }
+            }
+            if signal.isRaised { throw CancellationError() }
+            return results.compactMap(\.self)
+        }
     }
 }

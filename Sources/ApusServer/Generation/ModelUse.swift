@@ -7,6 +7,8 @@ struct ModelUse: Sendable {
     let name: String
     /// Keeps it loaded.
     let lease: ModelLease
+    /// Its place among those that the server works on.
+    let place: RequestGate.Place
     /// How long the request waited for it to be loaded.
     let loadDuration: Duration
 

@@ -47,7 +47,7 @@ struct Routes {
     func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping Handler) {
         table.add(method, path)
         let (style, bodyLimit) = (style, bodyLimit)
-        router.on(RouterPath(path), method: method) { request, context -> Response in
+        @Sendable func respond(_ request: Request, _ context: ServerContext) async throws -> Response {
             do {
                 let body = try await request.body.collected(limit: bodyLimit)
                 return try await handler(Call(request: request, context: context, body: body))
@@ -55,7 +55,12 @@ struct Routes {
                 return try Response(error, style: style)
             }
         }
-        if method == .get { on(.head, path, handler) }
+        router.on(RouterPath(path), method: method) { request, context in try await respond(request, context) }
+        guard method == .get else { return }
+        table.add(.head, path)
+        router.on(RouterPath(path), method: .head) { request, context in
+            try await respond(request, context).createHeadResponse()
+        }
     }
 
     /// Adds a route for GET and HEAD.

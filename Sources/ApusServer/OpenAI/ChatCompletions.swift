@@ -49,11 +49,10 @@ struct ChatReplyShape: Sendable {
                 "finish_reason": .string(OpenAI.finishReason(reply.completion)),
             ]
         }
-        let usages = result.replies.compactMap { $0.completion?.usage }
         return .object(
             head("chat.completion") + [
-                .init("choices", .array(choices)), .init("usage", OpenAI.usage([usages])),
-                .init("timings", Timings.json(usages)),
+                .init("choices", .array(choices)), .init("usage", OpenAI.usage([result.usages])),
+                .init("timings", Timings.json(result.usages)),
             ])
     }
 

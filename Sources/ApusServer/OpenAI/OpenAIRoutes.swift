@@ -14,6 +14,8 @@ struct OpenAIRoutes: RouteGroup {
         routes.get("/v1/models") { _ in models() }
         routes.get("/v1/models/**") { call in try model(call) }
         routes.post("/v1/chat/completions") { call in try await chatCompletion(call) }
+        routes.post("/v1/completions") { call in try await completion(call) }
+        routes.post("/v1/embeddings") { call in try await embeddings(call) }
     }
 }
 

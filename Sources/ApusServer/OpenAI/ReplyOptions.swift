@@ -35,6 +35,14 @@ struct ReplyOptions: Sendable {
         }
         return top ?? 0
     }
+
+    /// How many likeliest tokens a text reply has for each of its own; nil when no log probabilities are wanted.
+    ///
+    /// - Throws: 400 with the parameter.
+    func textLogProbabilities(_ fields: Fields, use: ModelUse) throws(ServerError) -> Int? {
+        if case .bool(let flag)? = fields.value("logprobs") { return flag ? 1 : nil }
+        return try fields.int("logprobs", in: 0...min(128, use.model.vocabularySize))
+    }
 }
 
 extension EngineRequest {

@@ -1,0 +1,56 @@
+import Apus
+import ApusServer
+import ArgumentParser
+
+/// How requests share the server.
+struct RequestFlags: ParsableArguments {
+    @Option(
+        name: [.customShort("n"), .customLong("predict")], parsing: .unconditional,
+        help: "The most tokens of a reply where a request does not say it; -1 for no limit but the context.")
+    var maxTokens = -1
+
+    @Option(
+        name: .customLong("parallel"),
+        help: "Texts that are computed at the same time; none has less context for it.")
+    var parallel = 64
+
+    @Option(name: .customLong("max-queue"), help: "Requests that may wait beside these; more are refused with 503.")
+    var maxQueue = 512
+
+    @Option(
+        name: .customLong("pool-size"),
+        help: "Tokens that the cache of a model holds for all requests together; by default what fits the memory.")
+    var poolSize: Int?
+
+    @Flag(
+        name: .customLong("prefix-cache"), inversion: .prefixedNo,
+        help: "Use what was computed for one prompt for others that begin alike.")
+    var sharesPrefixes = true
+
+    @Option(name: .customLong("max-body"), help: "Bytes that a request's body may have.")
+    var maxBody = ByteCount(100 << 20)
+
+    @Option(name: .customLong("max-header"), help: "Bytes that a request's header may have.")
+    var maxHeader = ByteCount(64 << 10)
+
+    func validate() throws {
+        for (name, value, range) in [
+            ("-n", maxTokens, -1...Int(Int32.max)), ("--parallel", parallel, 1...4096),
+            ("--max-queue", maxQueue, 0...1_000_000), ("--pool-size", poolSize ?? 1, 1...Int(Int32.max)),
+            ("--max-body", maxBody.value, 1...(1 << 40)), ("--max-header", maxHeader.value, 256...(1 << 30)),
+        ] where !range.contains(value) {
+            throw ValidationError("\(name) is \(value), wanted: \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+
+    /// Sets what the flags say.
+    func apply(to configuration: inout ServerConfiguration) {
+        configuration.maxTokens = maxTokens < 0 ? nil : maxTokens
+        configuration.library.engine.maxRunning = parallel
+        configuration.library.engine.poolPositions = poolSize
+        configuration.library.engine.sharesPrefixes = sharesPrefixes
+        configuration.maxQueue = maxQueue
+        configuration.bodyLimit = maxBody.value
+        configuration.headerLimit = maxHeader.value
+    }
+}

@@ -1,0 +1,5 @@
+// The program `apus`.
+
+import ApusCLI
+
+await Process.runApus()

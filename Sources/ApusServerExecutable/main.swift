@@ -1,0 +1,5 @@
+// The program `apus-server`.
+
+import ApusCLI
+
+await Process.runApusServer()
