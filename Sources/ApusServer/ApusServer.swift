@@ -121,6 +121,9 @@ public final class ApusServer: Service {
             read: TimeAmount(configuration.readTimeout), write: TimeAmount(configuration.writeTimeout),
             bodyBytes: configuration.bodyLimit)
         let signal = services.signal
+        // Hummingbird tells what the server tells itself.
+        var logger = services.logger
+        if logger.logLevel == .info { logger.logLevel = .notice }
         let http = HTTPServerBuilder.http1(
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [ConnectionHandler(limits: limits, serverSignal: signal)],
@@ -136,7 +139,7 @@ public final class ApusServer: Service {
                 backlog: 1024,
                 availableConnectionsDelegate: .maximum(FileLimit.connections(configuration), logger: services.logger)),
             onServerRunning: { channel in self.didListen(channel.localAddress?.port ?? listener.port) },
-            logger: services.logger)
+            logger: logger)
     }
 
     private func didListen(_ port: Int) {

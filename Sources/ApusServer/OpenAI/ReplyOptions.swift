@@ -17,7 +17,7 @@ struct ReplyOptions: Sendable {
         isStreamed = try fields.bool("stream") ?? false
         includesUsage = try fields.fields("stream_options")?.bool("include_usage") ?? false
         // Legacy completions have a number here.
-        if case .bool(let flag)? = fields.value("logprobs") { logProbabilities = flag } else { logProbabilities = false }
+        logProbabilities = fields.value("logprobs") == .bool(true)
     }
 
     /// How many likeliest tokens a chat reply has for each of its own; nil when no log probabilities are wanted.
