@@ -1,7 +1,10 @@
 // The common form of integer weight types, between the file's blocks and packed tiles: unsigned codes and scales.
 //   value = scale * (code - offset) + minimum
-// Types with a codebook store 4-bit indices into 16 codes. How tiles are laid out: a tile is 16 rows, in spans of 256
-// columns (fewer at the end), so that a product reads one stream; in a span two regions follow each other:
+// Types with a codebook store 4-bit indices into 16 codes. How tiles are laid out: a tile is 16 rows, in spans of 32 to
+// 256 columns (fewer at the end). A span begins with its scales, the planes of codes follow; it is as short as whole
+// cache lines of scales let it be, so that a product reads memory in the order of addresses: that is what the processor
+// fetches ahead by itself (of Q4_1 twice as much a second as of scales that stand behind 256 columns of planes).
+//   scales: as the type's scale form says, 16 rows side by side.
 //   planes: for each 32 columns, the low bits of the codes, then the bits above, each of
 //     four bits (4 vectors of 64 bytes; byte 4 r + i of vector v holds column 4 v + i of row r in its low half and
 //     column
@@ -11,7 +14,6 @@
 //     one bit (1 vector: bit s of byte 4 r + i is of column 4 s + i):
 //     2-bit codes: two; 3: two and one; 4: four; 5: four and one; 6: four and two.
 //     8-bit codes: 8 vectors, byte 4 r + i of vector s is column 4 s + i.
-//   scales: as the type's scale form says, 16 rows side by side.
 // The columns of a vector's bytes are those of vpdpbusd and sdot: four neighbours of a row in a lane.
 #ifndef APUS_CODES_H
 #define APUS_CODES_H
@@ -73,8 +75,19 @@ enum { SUPER6_SCALE_LOW = 64, SUPER6_MIN_LOW = 128, SUPER6_SCALE_HIGH = 192, SUP
 enum { SIGNED6_LOW = 32, SIGNED6_HIGH = 96 };
 enum { HALVES6_LOW = 32, HALVES6_HIGH = 160 };
 
-/// Blocks of 32 columns in a span: those of a record of scales per 256.
-#define APUS_SPAN_BLOCKS 8
+/// Blocks of 32 columns in a span: as few as have scales of whole 64 bytes, or a record of them.
+static inline size_t apus_span_blocks(apus_scale_form form) {
+    switch (form) {
+    case APUS_SCALE_D:
+        return 2;
+    case APUS_SCALE_E8:
+        return 4;
+    case APUS_SCALE_DM:
+        return 1;
+    default:
+        return 8;
+    }
+}
 
 static inline int apus_high_shift(int bits) { return bits < 4 ? 2 : 4; }
 

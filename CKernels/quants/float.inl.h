@@ -15,7 +15,6 @@ APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *weights = tile + s * step_bytes;
-        __builtin_prefetch(weights + 4096);
         const V(step_weights) w = V(load_step)(weights);
 #pragma clang loop unroll(full)
         for (int t = 0; t < m; t++) sum[t] = V(add_step)(sum[t], w, acts + s * V(step_words) * width + t0 + t, width);

@@ -20,15 +20,14 @@ _Static_assert(APUS_FORM == APUS_PLAIN || APUS_FORM == APUS_HALVES ? APUS_OFFSET
 #define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
 #define UNPACK_SCALES APUS_CONCAT(scales, APUS_SCALE)
 
-/// Bytes of a tile that a block of 32 columns takes, its scales (or their share of a record) included.
-static size_t span_block_bytes(void) {
-    return apus_plane_bytes(APUS_BITS) + apus_scale_record(APUS_SCALE) * 32 / APUS_BLOCK;
-}
+/// Bytes of a tile that the scales of a block of 32 columns take (or their share of a record), and the whole block.
+static size_t block_scale_bytes(void) { return apus_scale_record(APUS_SCALE) * 32 / APUS_BLOCK; }
+static size_t block_bytes(void) { return block_scale_bytes() + apus_plane_bytes(APUS_BITS); }
 
 /// Blocks of 32 columns in the span that starts at block `first`.
 static size_t span_blocks(size_t cols, size_t first) {
-    const size_t left = cols / 32 - first;
-    return left < APUS_SPAN_BLOCKS ? left : APUS_SPAN_BLOCKS;
+    const size_t left = cols / 32 - first, most = apus_span_blocks(APUS_SCALE);
+    return left < most ? left : most;
 }
 
 static void decode_codes(apus_codes *codes, float *dst) {
@@ -48,13 +47,12 @@ static void decode(const void *src, float *dst, size_t n) {
 }
 
 static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols) {
-    __builtin_memset(tile, 0, cols / 32 * span_block_bytes()); // scales are put together of bits
+    __builtin_memset(tile, 0, cols / 32 * block_bytes()); // scales are put together of bits
     apus_codes codes;
     for (size_t row = 0; row < n_rows; row++) {
-        for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+        for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
             const size_t blocks = span_blocks(cols, first);
-            uint8_t *planes = tile + first * span_block_bytes();
-            uint8_t *scales = planes + blocks * apus_plane_bytes(APUS_BITS);
+            uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
             for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32, src += APUS_BLOCK_BYTES) {
                 explode(src, &codes);
                 apus_put_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, row, &codes);
@@ -68,10 +66,9 @@ static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t c
 
 static void decode_lane(const uint8_t *tile, size_t lane, size_t cols, float *dst) {
     apus_codes codes;
-    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
         const size_t blocks = span_blocks(cols, first);
-        const uint8_t *planes = tile + first * span_block_bytes();
-        const uint8_t *scales = planes + blocks * apus_plane_bytes(APUS_BITS);
+        const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
         for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32) {
             apus_get_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, lane, &codes);
             for (size_t j = 0; j < APUS_BLOCK / 32; j++)

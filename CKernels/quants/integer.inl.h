@@ -13,10 +13,6 @@ APUS_INLINE void V(unpack_codes)(const uint8_t *planes, u8x64 w[8]) {
 #endif
 }
 
-/// Ahead of the reads, so that the memory's latency is hidden; into the second cache level, where what a tile's end
-/// fetches too early does no harm. Of none, 0.5 to 4 KiB, and the first level, this was the best or 2 % from it.
-enum { V(prefetch_bytes) = 1024 };
-
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
 /// added at the end. The weights are read once for both.
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
@@ -25,12 +21,10 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
     const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
     f32x16 sum[APUS_DIRECT_TOKENS], rest_sum[APUS_DIRECT_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = rest_sum[t] = (f32x16){0};
-    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
-        const size_t blocks = span_blocks(cols, first), block_bytes = span_block_bytes();
-        const uint8_t *planes = tile + first * block_bytes, *scales = planes + blocks * plane;
+    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
+        const size_t blocks = span_blocks(cols, first);
+        const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
         for (size_t i = 0; i < blocks; i++) {
-            const uint8_t *ahead = planes + i * block_bytes + V(prefetch_bytes);
-            for (size_t j = 0; j < block_bytes; j += 64) __builtin_prefetch(ahead + j, 0, 2);
             u8x64 w[8];
             f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
             V(unpack_codes)(planes + i * plane, w);
@@ -48,9 +42,9 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
 
 static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {
     enum { plane = APUS_BITS * 64 };
-    for (size_t first = 0; first < cols / 32; first += APUS_SPAN_BLOCKS) {
+    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
         const size_t blocks = span_blocks(cols, first);
-        const uint8_t *planes = tile + first * span_block_bytes(), *scales = planes + blocks * plane;
+        const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
         for (size_t i = 0; i < blocks; i++) {
             u8x64 w[8];
             f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
