@@ -71,7 +71,7 @@ static inline size_t apus_scale_record(apus_scale_form form) {
 //   SUPER8: 16 x 16 bytes;
 //   6-bit numbers, scales and minima alike: the low 4 bits (numbers 2 j and 2 j + 1 in the halves of byte j, r), and
 //   elsewhere the high 2 bits (numbers 4 j … 4 j + 3 in byte j, r).
-enum { SUPER6_SCALE_LOW = 64, SUPER6_MIN_LOW = 128, SUPER6_SCALE_HIGH = 192, SUPER6_MIN_HIGH = 224 };
+enum { SUPER6_LOW = 64, SUPER6_HIGH = 192 }; // a scale and its minimum are neighbours
 enum { SIGNED6_LOW = 32, SIGNED6_HIGH = 96 };
 enum { HALVES6_LOW = 32, HALVES6_HIGH = 160 };
 
@@ -178,8 +178,8 @@ static inline void apus_put_scales(uint8_t *scales, apus_scale_form form, size_t
     case APUS_SCALE_SUPER6:
         __builtin_memcpy(record + 32 + row * 2, &c->m, 2);
         for (size_t j = 0; j < 8; j++) {
-            apus_put_six(record + SUPER6_SCALE_LOW, record + SUPER6_SCALE_HIGH, j, row, c->sub_scale[j]);
-            apus_put_six(record + SUPER6_MIN_LOW, record + SUPER6_MIN_HIGH, j, row, c->sub_min[j]);
+            apus_put_six(record + SUPER6_LOW, record + SUPER6_HIGH, 2 * j, row, c->sub_scale[j]);
+            apus_put_six(record + SUPER6_LOW, record + SUPER6_HIGH, 2 * j + 1, row, c->sub_min[j]);
         }
         break;
     case APUS_SCALE_SIGNED6:
@@ -221,8 +221,8 @@ static inline void apus_get_scales(const uint8_t *scales, apus_scale_form form, 
     case APUS_SCALE_SUPER6:
         __builtin_memcpy(&c->m, record + 32 + row * 2, 2);
         for (size_t j = 0; j < 8; j++) {
-            c->sub_scale[j] = apus_get_six(record + SUPER6_SCALE_LOW, record + SUPER6_SCALE_HIGH, j, row);
-            c->sub_min[j] = apus_get_six(record + SUPER6_MIN_LOW, record + SUPER6_MIN_HIGH, j, row);
+            c->sub_scale[j] = apus_get_six(record + SUPER6_LOW, record + SUPER6_HIGH, 2 * j, row);
+            c->sub_min[j] = apus_get_six(record + SUPER6_LOW, record + SUPER6_HIGH, 2 * j + 1, row);
         }
         break;
     case APUS_SCALE_SIGNED6:

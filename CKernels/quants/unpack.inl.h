@@ -76,31 +76,33 @@ APUS_INLINE void V(scales_APUS_SCALE_SUPER4)(const uint8_t *scales, size_t block
     }
 }
 
-APUS_INLINE f32x16 V(six_bits)(const uint8_t *low, const uint8_t *high, size_t j) {
-    const i32x16 l = (V(widen_u8)(low + j / 2 * 16) >> (int)(j % 2 * 4)) & 15;
-    const i32x16 h = (V(widen_u8)(high + j / 4 * 16) >> (int)(j % 4 * 2)) & 3;
-    return V(to_float)(l | h << 4);
+/// The 6-bit numbers 2 j and 2 j + 1 of 16 rows.
+APUS_INLINE void V(six_bits)(const uint8_t *low, const uint8_t *high, size_t j, f32x16 numbers[2]) {
+    const i32x16 l = V(widen_u8)(low + j * 16), h = V(widen_u8)(high + j / 2 * 16) >> (int)(j % 2 * 4);
+    numbers[0] = V(to_float)((l & 15) | (h << 4 & 48));
+    numbers[1] = V(to_float)(l >> 4 | (h << 2 & 48));
 }
 
 APUS_INLINE void V(scales_APUS_SCALE_SUPER6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     const uint8_t *record = scales + block / 8 * 256;
-    const size_t j = block % 8;
-    d[0] = V(load_f16)(record) * V(six_bits)(record + SUPER6_SCALE_LOW, record + SUPER6_SCALE_HIGH, j);
-    m[0] = -(V(load_f16)(record + 32) * V(six_bits)(record + SUPER6_MIN_LOW, record + SUPER6_MIN_HIGH, j));
+    f32x16 numbers[2];
+    V(six_bits)(record + SUPER6_LOW, record + SUPER6_HIGH, block % 8, numbers);
+    d[0] = V(load_f16)(record) * numbers[0];
+    m[0] = -(V(load_f16)(record + 32) * numbers[1]);
 }
 
 APUS_INLINE void V(scales_APUS_SCALE_SIGNED6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     const uint8_t *record = scales + block / 8 * 128;
-    d[0] = V(load_f16)(record) * (V(six_bits)(record + SIGNED6_LOW, record + SIGNED6_HIGH, block % 8) - 32.0f);
+    const i32x16 low = V(widen_u8)(record + SIGNED6_LOW + block % 8 / 2 * 16) >> (int)(block % 2 * 4);
+    const i32x16 high = V(widen_u8)(record + SIGNED6_HIGH + block % 8 / 4 * 16) >> (int)(block % 4 * 2);
+    d[0] = V(load_f16)(record) * (V(to_float)((low & 15) | (high << 4 & 48)) - 32.0f);
     (void)m;
 }
 
 APUS_INLINE void V(scales_APUS_SCALE_HALVES6)(const uint8_t *scales, size_t block, f32x16 d[2], f32x16 m[2]) {
     const uint8_t *record = scales + block / 8 * 224;
-    for (size_t i = 0; i < 2; i++) {
-        const f32x16 scale = V(six_bits)(record + HALVES6_LOW, record + HALVES6_HIGH, block % 8 * 2 + i);
-        d[i] = V(load_f16)(record) * (scale - 32.0f);
-    }
+    V(six_bits)(record + HALVES6_LOW, record + HALVES6_HIGH, block % 8, d);
+    for (size_t i = 0; i < 2; i++) d[i] = V(load_f16)(record) * (d[i] - 32.0f);
     (void)m;
 }
 
