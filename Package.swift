@@ -118,6 +118,12 @@ let package = Package(
             exclude: ["chat_terminal.py"],
             swiftSettings: swiftSettings),
         .testTarget(
+            name: "ApusServerTests",
+            dependencies: [
+                "ApusServer", "Apus", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ApusTestSupport",
+            ],
+            swiftSettings: swiftSettings),
+        .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),
         .testTarget(name: "StyleTests", swiftSettings: swiftSettings),
     ],

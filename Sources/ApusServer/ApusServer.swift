@@ -20,6 +20,8 @@ public final class ApusServer: Service {
     private let responder: RouterResponder<ServerContext>
     private let ports = Mutex<[Int]>([])
     private let onListening: @Sendable ([Int]) -> Void
+    /// Every route, as `GET /v1/models`; parameters are in braces, `**` stands for any end of a path.
+    package let routes: [String]
 
     /// Makes a server; nothing is opened or loaded yet.
     ///
@@ -33,7 +35,9 @@ public final class ApusServer: Service {
     ) throws(ApusError) {
         services = Services(
             configuration: configuration, library: ModelLibrary(options: configuration.library), logger: logger)
-        responder = Self.router(services).buildResponder()
+        let table = RouteTable()
+        responder = Self.router(services, table).buildResponder()
+        routes = table.all
         self.onListening = onListening
     }
 
@@ -150,9 +154,8 @@ public final class ApusServer: Service {
         if ports.count == services.configuration.listeners.count { onListening(ports) }
     }
 
-    private static func router(_ services: Services) -> Router<ServerContext> {
+    private static func router(_ services: Services, _ table: RouteTable) -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
-        let table = RouteTable()
         let configuration = services.configuration
         router.add(middleware: Observation(logger: services.logger))
         router.add(middleware: CrossOrigin(origins: configuration.allowedOrigins))

@@ -28,16 +28,29 @@ enum Timings {
     /// - Parameter usages: What the choices took; the first one has the prompt.
     static func json(_ usages: [EngineUsage]) -> JSONValue {
         guard let first = usages.first else { return [:] }
-        let computed = first.promptTokens - first.reusedTokens
-        let promptSeconds = first.promptDuration.seconds
-        let predicted = usages.reduce(0) { $0 + $1.completionTokens }
-        let seconds = usages.map(\.generationDuration.seconds).max() ?? 0
+        return json(
+            cached: first.reusedTokens, prompt: first.promptTokens - first.reusedTokens,
+            promptSeconds: first.promptDuration.seconds, predicted: usages.reduce(0) { $0 + $1.completionTokens },
+            seconds: usages.map(\.generationDuration.seconds).max() ?? 0)
+    }
+
+    /// The object, of figures.
+    ///
+    /// - Parameters:
+    ///   - cached: Tokens of the prompt that were there already.
+    ///   - prompt: Those that were computed.
+    ///   - promptSeconds: What they took.
+    ///   - predicted: Tokens of the reply.
+    ///   - seconds: What they took.
+    static func json(
+        cached: Int, prompt: Int, promptSeconds: Double, predicted: Int, seconds: Double
+    ) -> JSONValue {
         func ratio(_ value: Double, _ by: Double) -> JSONValue { .double(by > 0 ? value / by : 0) }
         return [
-            "cache_n": .int(first.reusedTokens),
-            "prompt_n": .int(computed), "prompt_ms": .double(promptSeconds * 1e3),
-            "prompt_per_token_ms": ratio(promptSeconds * 1e3, Double(computed)),
-            "prompt_per_second": ratio(Double(computed), promptSeconds),
+            "cache_n": .int(cached),
+            "prompt_n": .int(prompt), "prompt_ms": .double(promptSeconds * 1e3),
+            "prompt_per_token_ms": ratio(promptSeconds * 1e3, Double(prompt)),
+            "prompt_per_second": ratio(Double(prompt), promptSeconds),
             "predicted_n": .int(predicted), "predicted_ms": .double(seconds * 1e3),
             "predicted_per_token_ms": ratio(seconds * 1e3, Double(predicted)),
             "predicted_per_second": ratio(Double(predicted), seconds),

@@ -11,6 +11,8 @@ final class Services: Sendable {
     let configuration: ServerConfiguration
     /// The models.
     let library: ModelLibrary
+    /// What their files say of themselves.
+    let catalog: ModelCatalog
     /// Raised when the server no longer waits for requests to end.
     let signal = CancelSignal()
     /// Where the log goes.
@@ -27,6 +29,7 @@ final class Services: Sendable {
     init(configuration: ServerConfiguration, library: ModelLibrary, logger: Logger) {
         self.configuration = configuration
         self.library = library
+        catalog = ModelCatalog(library)
         self.logger = logger
         gate = RequestGate(
             limit: configuration.maxQueue.map { $0.addingClamped(configuration.library.engine.maxRunning) })
@@ -175,13 +178,7 @@ private final class ChatFormats: Sendable {
             return items[ObjectIdentifier(model)]?.format
         }
         if let known { return known }
-        let format: ChatFormat
-        if let source {
-            let named = try ChatFormat(named: source, metadata: model.metadata)
-            format = if let named { named } else { try ChatFormat(source: source, metadata: model.metadata) }
-        } else {
-            format = try ChatFormat.find(model.metadata, model.tokenizer)
-        }
+        let format = try ChatFormat.find(model.metadata, model.tokenizer, replacedBy: source)
         items.withLock { $0[ObjectIdentifier(model)] = Item(model: model, format: format) }
         return format
     }

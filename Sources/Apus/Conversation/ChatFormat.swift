@@ -67,6 +67,22 @@ public struct ChatFormat: Sendable {
         return try ChatFormat(source: form.source, metadata: metadata)
     }
 
+    /// The format that a name or a template describes, or where there is none the one of the model.
+    ///
+    /// - Parameters:
+    ///   - metadata: The metadata of the file.
+    ///   - tokenizer: The file's tokenizer.
+    ///   - template: The text of a template, or a name as in `init(named:metadata:)`; nil for the model's own.
+    /// - Returns: The format.
+    /// - Throws: As `find(_:_:)`.
+    public static func find(
+        _ metadata: Metadata, _ tokenizer: any Tokenizer, replacedBy template: String?
+    ) throws(ApusError) -> ChatFormat {
+        guard let template else { return try find(metadata, tokenizer) }
+        if let named = try ChatFormat(named: template, metadata: metadata) { return named }
+        return try ChatFormat(source: template, metadata: metadata)
+    }
+
     /// The prompt for a conversation.
     ///
     /// - Parameters:

@@ -75,6 +75,11 @@ final class Generation: Sendable {
     /// Whether nobody waits for the reply any more.
     var isUnwanted: Bool { signal.isRaised }
 
+    /// The tokens of a prompt.
+    ///
+    /// - Parameter source: Which prompt, from 0.
+    func promptIDs(_ source: Int) -> [Int32] { requests[source].prompt.ids(use.tokenizer) }
+
     /// Calls the requests off.
     func cancel() { for response in responses.withLock({ $0 }) { response.cancel() } }
 

@@ -25,6 +25,9 @@ enum RouteGroups {
     static let all: [any RouteGroup.Type] = [
         HealthRoutes.self,
         OpenAIRoutes.self,
+        OllamaRoutes.self,
+        LlamaServerRoutes.self,
+        OpenAPIRoutes.self,
     ]
 }
 
@@ -128,6 +131,9 @@ final class RouteTable: Sendable {
         let parts = Self.parts(path)
         return routes.withLock { $0 }.filter { Self.fits($0.parts, parts) }.map(\.method)
     }
+
+    /// All routes, as `GET /v1/models`.
+    var all: [String] { routes.withLock { $0 }.map { "\($0.method.rawValue) /\($0.parts.joined(separator: "/"))" } }
 
     private static func parts(_ path: String) -> [String] { path.split(separator: "/").map(String.init) }
 

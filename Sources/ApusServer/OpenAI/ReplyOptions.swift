@@ -68,7 +68,7 @@ extension EngineRequest {
         generation.ignoresEndOfGeneration = try fields.bool("ignore_eos") ?? false
         reusesPrefix = try fields.bool("cache_prompt") ?? true
         if let milliseconds = try fields.int("t_max_predict_ms", in: -1...most), milliseconds > 0 {
-            deadline = .now + .milliseconds(milliseconds)
+            maxGenerationDuration = .milliseconds(milliseconds)
         }
     }
 }

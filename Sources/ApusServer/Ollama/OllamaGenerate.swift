@@ -1,0 +1,136 @@
+internal import Apus
+internal import ApusGGUF
+internal import ApusJSON
+internal import ApusTemplate
+internal import ApusTokenizer
+internal import Hummingbird
+
+extension OllamaRoutes {
+    /// `POST /api/generate`: a reply to a question; without one the model is loaded or unloaded.
+    func generate(_ call: Call) async throws -> Response {
+        let start = ContinuousClock.now
+        let fields = try call.fields()
+        let options = try OllamaOptions(fields)
+        let question = try OllamaQuestion(fields)
+        let kind = OllamaReply.Kind.generate(hasContext: !question.isRaw)
+        let signal = await call.cancelSignal()
+        if question.prompt.isEmpty { return try await loadOrUnload(fields, kind, signal: signal) }
+        let use = try await use(fields, signal: signal)
+        var request = EngineRequest(try question.request(use, services, variables: options.variables))
+        try request.readOptions(fields, use: use, services: services)
+        request.logProbabilities = options.logProbabilities
+        let reply = OllamaReply(
+            kind: kind, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil)
+        return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "prompt", signal: signal)
+    }
+}
+
+/// The question of a generate request, and how it becomes a prompt.
+struct OllamaQuestion {
+    /// The question.
+    let prompt: String
+    /// Whether it is the whole prompt as it is.
+    let isRaw: Bool
+
+    private let system: String
+    private let template: String?
+    /// Tokens of the talk so far.
+    private let context: JSONValue?
+    private let fields: Fields
+
+    /// Reads it.
+    ///
+    /// - Throws: 400 with the parameter.
+    init(_ fields: Fields) throws(ServerError) {
+        self.fields = fields
+        prompt = try fields.string("prompt") ?? ""
+        isRaw = try fields.bool("raw") ?? false
+        system = try fields.string("system") ?? ""
+        let template = try fields.string("template")
+        self.template = template == "" ? nil : template
+        context = try fields.array("context").map(JSONValue.array)
+        if isRaw, !system.isEmpty || self.template != nil || context != nil {
+            throw .invalid("raw", "raw is true, which does not go with template, system or context")
+        }
+    }
+
+    /// What the engine is given.
+    ///
+    /// - Parameters:
+    ///   - use: The model.
+    ///   - services: Knows its form of chat.
+    ///   - variables: Variables of its template.
+    /// - Throws: 400 with the parameter.
+    func request(
+        _ use: ModelUse, _ services: Services, variables: [JSONValue.Member]
+    ) throws(ServerError) -> EngineRequest.Prompt {
+        if isRaw { return .text(Array(prompt.utf8), parseSpecial: true) }
+        var options = ChatPromptOptions()
+        options.variables = variables
+        if let context {
+            let ids = try fields.ids(context, "context", vocabularySize: use.tokenizer.vocabularySize)
+            let next = try continuation(use, services, options)
+            return .ids(
+                ids + use.tokenizer.encode(next.bytes, addSpecial: false, parseSpecial: true, literal: next.foreign))
+        }
+        guard let rendered = try rendered(use, services, options) else {
+            // A model that was never taught to converse.
+            return .text(Array(prompt.utf8), parseSpecial: false)
+        }
+        return .ids(ChatFormat.ids(of: rendered, tokenizer: use.tokenizer))
+    }
+
+    private var messages: [ChatMessage] {
+        (system.isEmpty ? [] : [ChatMessage(role: "system", content: system)])
+            + [ChatMessage(role: "user", content: prompt)]
+    }
+
+    /// The prompt by the request's template or else the model's; nil when there is neither.
+    private func rendered(
+        _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
+    ) throws(ServerError) -> RenderedPrompt? {
+        guard let template else {
+            guard let format = try? services.chatFormat(use) else { return nil }
+            return try Self.naming("prompt") { () throws(ApusError) in try format.prompt(messages, options: options) }
+        }
+        return try Self.naming("template") { () throws(ApusError) in
+            if template.contains("{%") {
+                return try ChatFormat(source: template, metadata: use.model.metadata).prompt(messages, options: options)
+            }
+            return try GoTemplate(template).prompt(prompt, system: system)
+        }
+    }
+
+    /// What comes after an answer: its end, and the question.
+    private func continuation(
+        _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
+    ) throws(ServerError) -> RenderedPrompt {
+        // With instructions or a template of its own it is said as a talk that begins.
+        if template == nil, system.isEmpty, let format = try? services.chatFormat(use) {
+            let answer = "\u{F8F0}"
+            let talk = [
+                ChatMessage(role: "user", content: "?"), ChatMessage(role: "assistant", content: answer),
+                ChatMessage(role: "user", content: prompt),
+            ]
+            let mark = Array(answer.utf8)
+            if let whole = try? format.prompt(talk, options: options), let end = whole.bytes.firstIndex(of: mark) {
+                return whole.part(end + mark.count..<whole.bytes.count)
+            }
+        }
+        if let rendered = try rendered(use, services, options) { return rendered }
+        return try Self.naming("prompt") { () throws(ApusError) in
+            try GoTemplate("{{ .Prompt }}").prompt(prompt, system: "")
+        }
+    }
+
+    private static func naming<R>(
+        _ field: String, _ work: () throws(ApusError) -> R
+    ) throws(ServerError) -> R {
+        do {
+            return try work()
+        } catch {
+            let message = error.message.hasPrefix(field) ? error.message : "\(field): \(error.message)"
+            throw .invalid(field, message, code: "template_error")
+        }
+    }
+}
