@@ -28,6 +28,7 @@ class Run:
     error: str
     seconds: float
     peak_bytes: int
+    cpu_seconds: float
 
 
 def run(command, text=None, seconds=600, environment=None):
@@ -60,6 +61,7 @@ def run(command, text=None, seconds=600, environment=None):
             error.read().decode(errors="replace"),
             elapsed,
             usage.ru_maxrss * 1024,
+            usage.ru_utime + usage.ru_stime,
         )
 
 

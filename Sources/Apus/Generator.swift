@@ -49,8 +49,13 @@ public struct GenerationResult: Sendable {
     public var recomputeDuration = Duration.zero
     /// The time from the start until the first token was drawn; nil when none was.
     public var timeToFirstToken: Duration?
-    /// How often the model computed the logits after a single token, which is what decoding speed is measured by.
+    /// Tokens after which the next one was drawn, which is what decoding speed is measured by: the first one is drawn
+    /// after the prompt.
+    public var decodedTokens = 0
+    /// The steps that computed them, each of which read all weights once; fewer than tokens where guesses were right.
     public var decodeSteps = 0
+    /// What guessing tokens came to.
+    public var speculation = SpeculationStatistics()
     /// The id of the token that ended the text, when one did.
     public var endToken: Int32?
 }
@@ -64,7 +69,10 @@ public struct Generator {
     private var chain: SamplerChain
     private let options: GenerationOptions
     private let matcher: StopMatcher
+    private let speculation: Speculation
     private let cancellation: CancellationFlag?
+    /// What guesses are held to cost at first.
+    package var draftCost = DraftCost()
 
     /// Makes a generator.
     ///
@@ -73,11 +81,13 @@ public struct Generator {
     ///   - tokenizer: Turns tokens into text.
     ///   - chain: Draws the tokens.
     ///   - options: What ends the text.
+    ///   - speculation: Whether tokens are guessed; only a `VerifyingLogitsSource` makes use of that. What is generated does
+    ///     not depend on it.
     ///   - cancellation: Is looked at before every token, and inside the model's work.
     /// - Throws: `ApusError` with code `invalidArgument` that names the option.
     public init(
         source: any LogitsSource, tokenizer: any Tokenizer, chain: SamplerChain, options: GenerationOptions,
-        cancellation: CancellationFlag? = nil
+        speculation: Speculation = .lookup, cancellation: CancellationFlag? = nil
     ) throws(ApusError) {
         if let maxTokens = options.maxTokens, maxTokens < 0 {
             throw ApusError(.invalidArgument, "max_tokens is \(maxTokens), wanted: 0 or more")
@@ -86,6 +96,7 @@ public struct Generator {
         self.tokenizer = tokenizer
         self.chain = chain
         self.options = options
+        self.speculation = speculation
         self.cancellation = cancellation
         matcher = try StopMatcher(options.stops)
     }
@@ -94,6 +105,7 @@ public struct Generator {
     ///
     /// - Parameters:
     ///   - prompt: At least one token of the vocabulary.
+    ///   - beginning: The tokens that the source holds already; guesses are taken from them too.
     ///   - onText: Gets the text piece by piece, whole characters only; false ends the generation.
     ///   - whenFull: Is called when the context is full, with the tokens generated so far. It may make room: true says
     ///     that the source now holds another beginning, and all of these tokens but the last. False ends the text.
@@ -102,7 +114,7 @@ public struct Generator {
     ///   the context, `cancelled` when called off before the prompt was done, `format` when the model gives NaN or
     ///   +infinity for a logit, and what the model throws.
     public mutating func run(
-        prompt: [Int32], onText: @escaping (String) -> Bool = { _ in true },
+        prompt: [Int32], after beginning: [Int32] = [], onText: @escaping (String) -> Bool = { _ in true },
         whenFull: ([Int32]) throws(ApusError) -> Bool = { _ in false }
     ) throws(ApusError) -> GenerationResult {
         guard !prompt.isEmpty else {
@@ -115,75 +127,172 @@ public struct Generator {
                 .contextFull,
                 "the prompt has \(prompt.count) tokens and does not fit the context of \(source.contextLength)\(held)")
         }
-        let start = ContinuousClock.now
+        var reply = Reply(
+            text: TextGeneration(chain: chain, matcher: matcher, tokenizer: tokenizer, options: options),
+            onText: onText, cancellation: cancellation)
+        defer { chain = reply.text.chain }
         try source.eval(prompt, cancellation: cancellation)
-        var text = TextGeneration(chain: chain, matcher: matcher, tokenizer: tokenizer, options: options)
-        defer { chain = text.chain }
-        text.accept(prompt: prompt)
+        reply.text.accept(prompt: prompt)
         let prefilled = ContinuousClock.now
+        reply.result.promptDuration = prefilled - reply.start
 
-        var result = GenerationResult()
-        result.promptDuration = prefilled - start
-        var output = Output(onText: onText)
-        try generate(start: start, whenFull: whenFull, into: &result, &text, &output)
-        if !output.isRefused {
-            output.give(text.finish())
-            if output.isRefused { result.stopReason = .cancelled }
+        if let token = try reply.next(source) {
+            try decode(after: beginning + prompt, token, whenFull: whenFull, &reply)
         }
-        result.ids = text.ids
-        result.endToken = text.endToken
-        result.text = output.text
-        result.generationDuration = ContinuousClock.now - prefilled - result.recomputeDuration
-        return result
+        reply.finish()
+        reply.result.generationDuration = ContinuousClock.now - prefilled - reply.result.recomputeDuration
+        return reply.result
     }
 
-    private func generate(
-        start: ContinuousClock.Instant, whenFull: ([Int32]) throws(ApusError) -> Bool,
-        into result: inout GenerationResult, _ text: inout TextGeneration, _ output: inout Output
+    /// Feeds a drawn token and draws the next one, until the text ends.
+    ///
+    /// - Parameters:
+    ///   - beginning: What comes before the token.
+    ///   - token: The first token drawn.
+    private func decode(
+        after beginning: [Int32], _ token: Int32, whenFull: ([Int32]) throws(ApusError) -> Bool, _ reply: inout Reply
     ) throws(ApusError) {
-        var candidates = TokenCandidates()
-        while true {
-            if cancellation?.isCancelled == true { return result.stopReason = .cancelled }
-            if text.isComplete { return result.stopReason = .maxTokens }
-            let token = try source.withLogits { logits in
-                Result { () throws(ApusError) in try text.draw(logits.span, in: &candidates) }
-            }.get()
-            if result.timeToFirstToken == nil { result.timeToFirstToken = ContinuousClock.now - start }
-            let outcome = text.take(token)
-            output.give(outcome.text)
-            if output.isRefused { return result.stopReason = .cancelled }
-            // The last token wanted is not fed: nobody asks for the logits after it.
-            if let stop = outcome.stop { return result.stopReason = stop }
-            do throws(ApusError) {
+        var guesses = Guesses(
+            speculation == .lookup ? source as? any VerifyingLogitsSource : nil, beginning, draftCost)
+        var token = token
+        do throws(ApusError) {
+            while true {
                 if source.position >= source.contextLength {
                     let full = ContinuousClock.now
-                    defer { result.recomputeDuration += ContinuousClock.now - full }
-                    guard try whenFull(text.ids), source.position < source.contextLength else {
-                        return result.stopReason = .contextFull
+                    defer { reply.result.recomputeDuration += ContinuousClock.now - full }
+                    guard try whenFull(reply.text.ids), source.position < source.contextLength else {
+                        reply.result.stopReason = .contextFull
+                        break
                     }
                 }
-                try source.eval([token], cancellation: cancellation)
-            } catch {
-                if error.code == .cancelled { return result.stopReason = .cancelled }
-                throw error
+                guard let next = try step(token, &guesses, &reply) else { break }
+                token = next
             }
-            result.decodeSteps += 1
+        } catch {
+            guard error.code == .cancelled else { throw error }
+            reply.result.stopReason = .cancelled
         }
+        reply.result.speculation = guesses.finish()
+    }
+
+    /// Feeds a drawn token, together with guesses at those after it if any are worth it.
+    ///
+    /// - Returns: The last token drawn, which is not fed yet; nil when the text has ended.
+    private func step(_ token: Int32, _ guesses: inout Guesses, _ reply: inout Reply) throws(ApusError) -> Int32? {
+        // The last token wanted is not fed.
+        let draft = guesses.draft(after: token, atMost: reply.text.tokensLeft - 1)
+        let start = ContinuousClock.now
+        guard let verifier = guesses.source, !draft.isEmpty else {
+            try source.eval([token], cancellation: cancellation)
+            guesses.cost.record(drafted: 0, took: .now - start)
+            reply.result.decodeSteps += 1
+            reply.result.decodedTokens += 1
+            return try reply.next(source)
+        }
+        var next: Int32?
+        try verifier.verify([token] + draft, cancellation: cancellation) { index, logits throws(ApusError) in
+            if index == 0 {
+                guesses.cost.record(drafted: draft.count, took: .now - start)
+                reply.result.decodeSteps += 1
+            }
+            reply.result.decodedTokens += 1
+            next = try reply.next(logits)
+            guard let next, index < draft.count, next == draft[index] else { return false }
+            guesses.tokens.append(next)
+            return true
+        }
+        return next
     }
 }
 
-/// The text as it is given out.
-private struct Output {
-    let onText: (String) -> Bool
-    /// Whether no more is wanted.
-    private(set) var isRefused = false
-    private(set) var text = ""
+/// The guesses at a text that one source computes.
+private struct Guesses {
+    /// What can compute guesses; nil where none are wanted.
+    let source: (any VerifyingLogitsSource)?
+    /// The text so far.
+    var tokens: [Int32]
+    var cost: DraftCost
+    private var speculator = Speculator()
 
-    init(onText: @escaping (String) -> Bool) { self.onText = onText }
+    init(_ source: (any VerifyingLogitsSource)?, _ beginning: [Int32], _ cost: DraftCost) {
+        self.source = source
+        self.cost = cost
+        tokens = beginning
+    }
 
-    mutating func give(_ piece: String) {
+    /// Adds a token to the text and guesses how it goes on.
+    mutating func draft(after token: Int32, atMost limit: Int) -> [Int32] {
+        guard let source else { return [] }
+        tokens.append(token)
+        let room = min(source.contextLength - source.position, source.verifiableCount) - 1
+        return speculator.draft(tokens, atMost: min(limit, room), sequences: 1, cost: cost)
+    }
+
+    /// What it came to.
+    mutating func finish() -> SpeculationStatistics {
+        speculator.settle(tokens)
+        return speculator.statistics
+    }
+}
+
+/// A text on its way from logits to whoever gets it.
+private struct Reply {
+    let start = ContinuousClock.now
+    var text: TextGeneration
+    var result = GenerationResult()
+    private let onText: (String) -> Bool
+    private let cancellation: CancellationFlag?
+    private var isRefused = false
+    private var candidates = TokenCandidates()
+
+    init(text: TextGeneration, onText: @escaping (String) -> Bool, cancellation: CancellationFlag?) {
+        self.text = text
+        self.onText = onText
+        self.cancellation = cancellation
+    }
+
+    /// Draws a token after the last one that the source holds.
+    ///
+    /// - Returns: The token; nil when the text has ended, for the reason in the result.
+    mutating func next(_ source: any LogitsSource) throws(ApusError) -> Int32? {
+        try source.withLogits { logits in
+            Result { () throws(ApusError) in try next(logits) }
+        }.get()
+    }
+
+    /// Draws a token from logits, and gives out what is certain of the text.
+    ///
+    /// - Returns: The token; nil when the text has ended, for the reason in the result.
+    mutating func next(_ logits: UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Int32? {
+        if cancellation?.isCancelled == true { return end(.cancelled) }
+        if text.isComplete { return end(.maxTokens) }
+        let token = try text.draw(logits.span, in: &candidates)
+        if result.timeToFirstToken == nil { result.timeToFirstToken = ContinuousClock.now - start }
+        let outcome = text.take(token)
+        give(outcome.text)
+        if isRefused { return end(.cancelled) }
+        if let stop = outcome.stop { return end(stop) }
+        return token
+    }
+
+    private mutating func end(_ reason: StopReason) -> Int32? {
+        result.stopReason = reason
+        return nil
+    }
+
+    /// Gives out what was held back; the result is then complete but for what it took.
+    mutating func finish() {
+        if !isRefused {
+            give(text.finish())
+            if isRefused { result.stopReason = .cancelled }
+        }
+        result.ids = text.ids
+        result.endToken = text.endToken
+    }
+
+    private mutating func give(_ piece: String) {
         if piece.isEmpty || isRefused { return }
-        text += piece
+        result.text += piece
         isRefused = !onText(piece)
     }
 }

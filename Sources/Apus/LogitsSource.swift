@@ -35,3 +35,22 @@ public protocol RewindableLogitsSource: LogitsSource {
     /// - Parameter length: How many to keep.
     func truncate(to length: Int)
 }
+
+/// A sequence that computes guessed tokens in one step, each with the logits that it would have alone.
+public protocol VerifyingLogitsSource: RewindableLogitsSource {
+    /// The most tokens that `verify` takes.
+    var verifiableCount: Int { get }
+
+    /// Appends a token and guesses at those after it, and keeps what is right.
+    ///
+    /// - Parameters:
+    ///   - ids: Tokens of the vocabulary; all but the first one are guesses.
+    ///   - cancellation: Is looked at between pieces of the work.
+    ///   - onLogits: Gets the index in `ids` and the logits after that token, in order, until it returns false: the tokens
+    ///     after that one are dropped, and these logits are those after the last token.
+    /// - Throws: As `eval` does, and what `onLogits` throws; the sequence then holds what it held before.
+    func verify(
+        _ ids: [Int32], cancellation: CancellationFlag?,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Bool
+    ) throws(ApusError)
+}

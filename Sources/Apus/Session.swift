@@ -2,7 +2,7 @@ public import ApusGGUF
 public import ApusModel
 
 /// One sequence of a model, token by token: feed tokens, read logits. Not for several threads at once.
-public final class Session: RewindableLogitsSource {
+public final class Session: VerifyingLogitsSource {
     /// The model.
     public let model: Model
     /// How many tokens the sequence can hold.
@@ -11,8 +11,8 @@ public final class Session: RewindableLogitsSource {
     public var position: Int { sequence.length }
     /// The number of tokens that a logit is given for.
     public var vocabularySize: Int { model.vocabularySize }
-    /// A hash over the logits of all steps so far: those after each `eval`, and all of `evalAll`; nil where none is
-    /// wanted, since it costs a pass over the vocabulary.
+    /// A hash over the logits of all steps so far: those after each `eval`, all of `evalAll`, and those of `verify` that
+    /// were looked at; nil where none is wanted, since it costs a pass over the vocabulary.
     public private(set) var logitsHash: LogitsHash?
 
     private let decoder: Decoder
@@ -66,6 +66,37 @@ public final class Session: RewindableLogitsSource {
             logitsHash?.combine(row)
             try onLogits(index, row)
         }
+    }
+
+    /// The most tokens that `verify` takes: those whose logits a step gives at once.
+    public var verifiableCount: Int { min(model.chunkTokens, decoder.logitRows) }
+
+    /// Appends a token and guesses at those after it in one step, and keeps what is right.
+    ///
+    /// - Parameters:
+    ///   - ids: At least one token of the vocabulary, at most `verifiableCount`; all but the first one are guesses.
+    ///   - cancellation: Is looked at between the ops of the step.
+    ///   - onLogits: Gets the index in `ids` and the logits after that token, (vocabularySize), in order, until it returns
+    ///     false: the tokens after that one are dropped, and these logits are those after the last token.
+    /// - Throws: As `eval` does, and what `onLogits` throws; the sequence then holds what it held before.
+    public func verify(
+        _ ids: [Int32], cancellation: CancellationFlag? = nil,
+        onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Bool
+    ) throws(ApusError) {
+        guard ids.count <= verifiableCount else {
+            throw ApusError(.invalidArgument, "\(ids.count) tokens to verify, wanted: at most \(verifiableCount)")
+        }
+        let start = position
+        var kept = 0
+        var goesOn = true
+        try run(ids, logits: .all, cancellation: cancellation) { index, row throws(ApusError) in
+            guard goesOn else { return }
+            kept = index + 1
+            logits = row
+            logitsHash?.combine(row)
+            goesOn = try onLogits(index, row)
+        }
+        truncate(to: start + kept)
     }
 
     /// Gives access to the logits after the last token, (vocabularySize); empty before the first `eval`.

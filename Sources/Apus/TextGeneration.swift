@@ -50,6 +50,9 @@ struct TextGeneration: Sendable {
     /// Whether there are as many tokens as asked for.
     var isComplete: Bool { ids.count == options.maxTokens }
 
+    /// How many tokens are still wanted.
+    var tokensLeft: Int { (options.maxTokens ?? .max) - ids.count }
+
     /// Tells the samplers of the prompt.
     mutating func accept(prompt: [Int32]) {
         for token in prompt { chain.accept(token) }

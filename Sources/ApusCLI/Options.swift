@@ -71,6 +71,14 @@ struct GenerationFlags: ParsableArguments {
     @Flag(name: .customLong("ignore-eos"), help: "Never draw a token that ends the text.")
     var ignoreEOS = false
 
+    @Option(
+        name: .customLong("speculate"),
+        help: """
+            Whether tokens are guessed from what prompt and reply said before, and several computed at once: the text is \
+            the same, faster where it repeats itself.
+            """)
+    var speculation = Speculation.lookup
+
     func validate() throws {
         do throws(ApusError) {
             try check()

@@ -53,7 +53,7 @@ struct RunCommand: ParsableCommand {
         let session = try Session(model: engine, hashesLogits: json)
         var generator = try Generator(
             source: session, tokenizer: engine.tokenizer, chain: chain, options: generation.options,
-            cancellation: Interrupt.flag)
+            speculation: generation.speculation, cancellation: Interrupt.flag)
         Interrupt.beginGraceful()
         let output = TextOutput(isSilent: json)
         let result = try ModelLocator.naming(path) { () throws(ApusError) in

@@ -18,21 +18,23 @@ struct RunReport {
     private var generationSeconds: Double { result.generationDuration.seconds }
     private var promptRate: Double { rate(promptIDs.count, promptSeconds) }
 
-    /// Decode steps a second. The first token needs none: it is drawn from the prompt's logits.
-    private var decodeRate: Double { rate(result.decodeSteps, generationSeconds) }
+    /// Tokens a second after the first one, which is drawn from the prompt's logits.
+    private var decodeRate: Double { rate(result.decodedTokens, generationSeconds) }
 
-    private var gigabytesPerSecond: Double { decodeRate * Double(weightBytesPerToken) / 1e9 }
+    private var gigabytesPerSecond: Double {
+        rate(result.decodeSteps, generationSeconds) * Double(weightBytesPerToken) / 1e9
+    }
 
     private func rate(_ count: Int, _ seconds: Double) -> Double { seconds > 0 ? Double(count) / seconds : 0 }
 
-    /// One line: rates, bandwidth, memory and the seed, which repeats the text.
+    /// One line: rates, bandwidth, memory, the seed, which repeats the text, and what guessing tokens came to.
     var line: String {
         let prompt = "prompt \(promptIDs.count) tokens, \(decimal(promptRate, 1)) tokens/s"
         let generation =
             "generated \(result.ids.count) tokens, \(decimal(decodeRate, 1)) tokens/s, "
             + "\(decimal(gigabytesPerSecond, 1)) GB/s"
         let memory = "peak memory \(decimal(Double(SystemMemory.peakResident) / 1e6, 1)) MB"
-        return "\(prompt) | \(generation) | \(memory) | seed \(seed)"
+        return "\(prompt) | \(generation) | \(memory) | seed \(seed)\(result.speculation.words)"
     }
 
     /// The object of `--json`.
@@ -55,7 +57,16 @@ struct RunReport {
                 "time_to_first_token_seconds": result.timeToFirstToken.map { .double($0.seconds) } ?? .null,
                 "gigabytes_per_second": .double(gigabytesPerSecond),
             ],
+            "speculation": result.speculation.json,
             "memory": ["peak_bytes": .int(SystemMemory.peakResident)],
         ]
     }
+}
+
+extension SpeculationStatistics {
+    /// What guessing tokens came to, to be added to a line; nothing where none was guessed.
+    var words: String { drafted == 0 ? "" : " | \(accepted) of \(drafted) guesses right" }
+
+    /// What guessing tokens came to.
+    var json: JSONValue { ["drafted": .int(drafted), "accepted": .int(accepted)] }
 }

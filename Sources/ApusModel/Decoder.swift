@@ -53,6 +53,9 @@ public final class Decoder {
     /// How many threads the kernels run on; the results do not depend on it.
     public let threads: Int
 
+    /// Tokens whose logits a step gives at once; those of more are computed piece by piece from what it left.
+    public var logitRows: Int { buffers.layout.logitRows }
+
     private let buffers: DecoderBuffers
     private let plan: DecoderPlan
 

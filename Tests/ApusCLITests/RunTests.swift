@@ -56,6 +56,24 @@ struct RunTests {
         #expect(!plain.error.contains("\u{1B}") && !plain.error.contains("\r"))
     }
 
+    @Test("guessing tokens changes nothing but the statistics")
+    func speculation() throws {
+        let options = ["-p", "hello hello hello", "-n", "60", "--ignore-eos", "--temp", "0", "--json"]
+        var objects: [[String: Any]] = []
+        for more in [["--speculate", "off"], ["--speculate", "lookup"], []] {
+            objects.append(try Command.run(["run", "--raw", "-m", tiny.model] + options + more).object())
+        }
+        for object in objects {
+            for key in ["text", "logits_hash"] { #expect(object[key] as? String == objects[0][key] as? String) }
+            let counts = try #require(object["speculation"] as? [String: Int])
+            #expect(Set(counts.keys) == ["drafted", "accepted"])
+        }
+        #expect(objects[0]["speculation"] as? [String: Int] == ["drafted": 0, "accepted": 0])
+        let wrong = try run("-p", "x", "--speculate", "maybe")
+        #expect(wrong.status == 64)
+        #expect(wrong.error.contains("'maybe'") && wrong.error.contains("lookup"), "\(wrong.error)")
+    }
+
     @Test("greedy and seeded texts do not depend on threads and chunks; seeds matter")
     func reproducible() throws {
         func generate(_ options: String...) throws -> [String: Any] {

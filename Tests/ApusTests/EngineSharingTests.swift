@@ -120,7 +120,8 @@ import Testing
     @Test func `A long prompt delays short ones by its chunks only, and they do not starve it`() async throws {
         let log = StepLog()
         let engine = try Engine(
-            model: EngineSupport.model(chunk: 32, context: 2048), options: EngineOptions(), onStep: log.note)
+            model: EngineSupport.model(chunk: 32, context: 2048), options: Self.options { $0.speculation = .off },
+            onStep: log.note)
         // Request 0 decodes, request 1 is long, the others are short.
         let requests =
             [
@@ -153,7 +154,8 @@ import Testing
     @Test func `Higher priorities come first`() async throws {
         let log = StepLog()
         let engine = try Engine(
-            model: EngineSupport.model(), options: Self.options { $0.maxRunning = 1 }, onStep: log.note)
+            model: EngineSupport.model(), options: Self.options { ($0.maxRunning, $0.speculation) = (1, .off) },
+            onStep: log.note)
         let requests = [0, 0, 5, 1].map { priority in
             EngineSupport.request(EngineSupport.prompt(20, seed: priority), maxTokens: 30) {
                 $0.priority = priority
@@ -244,8 +246,8 @@ import Testing
             }
         }
         let engine = try Engine(
-            model: EngineSupport.model(chunk: 16, context: 30_000), options: Self.options { $0.maxRunning = 1 },
-            onStep: log.note)
+            model: EngineSupport.model(chunk: 16, context: 30_000),
+            options: Self.options { ($0.maxRunning, $0.speculation) = (1, .off) }, onStep: log.note)
         let long = EngineSupport.request(EngineSupport.prompt(1500, seed: 1))
         // A queued one, which never computes anything, and a reply, of which is told what was generated until then.
         let both = try ComputeThread.shared.run { () throws(ApusError) in

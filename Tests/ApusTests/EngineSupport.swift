@@ -55,6 +55,7 @@ enum EngineSupport {
             var sampling = request.sampling
             sampling.seed = sampling.seed.map { $0 &+ UInt64(choice) }
             let session = try Session(model: model)
+            // This one cannot guess: one token after another.
             let source = LimitedSource(session, contextLength: request.contextLength ?? .max)
             var generator = try Generator(
                 source: source, tokenizer: model.tokenizer, chain: SamplerChain(sampling),

@@ -53,6 +53,7 @@ final class HashingModel: RewindableLogitsSource {
 
 /// A vocabulary of bytes with the marks of ChatML and Gemma.
 enum ChatVocabulary {
+    static let size = 256 + marks.count
     static let marks = ["<|im_start|>", "<|im_end|>", "<start_of_turn>", "<end_of_turn>", "<bos>"]
 
     static func metadata(

@@ -14,6 +14,8 @@ public final class Conversation {
     public private(set) var messages: [ChatMessage] = []
     /// What ends a reply.
     public var generation = GenerationOptions()
+    /// Whether tokens are guessed; replies do not depend on it.
+    public var speculation = Speculation.lookup
     /// How replies are drawn. The n-th reply after the seed was set is drawn with the seed + n − 1.
     public var sampling: SamplingOptions {
         didSet {
@@ -164,11 +166,14 @@ public final class Conversation {
         let reused = keepCommonPrefix(with: prompt.dropLast())
         for id in prompt[..<reused] { chain.accept(id) }
         var generator = try Generator(
-            source: source, tokenizer: tokenizer, chain: chain, options: generation, cancellation: cancellation)
+            source: source, tokenizer: tokenizer, chain: chain, options: generation, speculation: speculation,
+            cancellation: cancellation)
         var beginning = prompt
         let result: GenerationResult
         do throws(ApusError) {
-            result = try generator.run(prompt: Array(prompt[reused...]), onText: onText) {
+            result = try generator.run(
+                prompt: Array(prompt[reused...]), after: Array(prompt[..<reused]), onText: onText
+            ) {
                 generated throws(ApusError) in
                 self.holds(beginning + generated)
                 let (ids, now) = try self.makeRoom(beginning, followedBy: generated.count)

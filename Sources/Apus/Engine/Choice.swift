@@ -64,6 +64,8 @@ final class Choice {
     var node = PrefixTree.root
     var depth = 0
     var epoch = 0
+    /// Guesses tokens of the reply.
+    var speculator = Speculator()
     var firstToken: ContinuousClock.Instant?
     var preemptions = 0
 
@@ -120,6 +122,7 @@ final class Choice {
         _ reason: StopReason, endLogProbability: TokenLogProbability?, now: ContinuousClock.Instant
     ) -> EngineCompletion {
         let tail = text.finish()
+        speculator.settle(tokens)
         let submitted = request.submission.time
         let started = request.started ?? now
         let prefilled = request.prefilled ?? now
@@ -128,7 +131,8 @@ final class Choice {
             endLogProbability: endLogProbability,
             usage: EngineUsage(
                 promptTokens: request.ids.count, reusedTokens: request.reused, completionTokens: text.ids.count,
-                seed: text.chain.seed, preemptions: preemptions, queueDuration: started - submitted,
+                speculation: speculator.statistics, seed: text.chain.seed, preemptions: preemptions,
+                queueDuration: started - submitted,
                 promptDuration: prefilled - started, generationDuration: now - prefilled,
                 timeToFirstToken: firstToken.map { $0 - submitted }))
     }
@@ -139,4 +143,6 @@ struct Draw {
     let choice: Choice
     let token: Result<Int32, ApusError>
     let logProbability: TokenLogProbability?
+    /// What the token gave, where it has joined its text already: more were drawn after it.
+    let outcome: TextGeneration.Outcome?
 }

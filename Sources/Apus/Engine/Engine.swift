@@ -27,12 +27,15 @@ public final class Engine: Sendable {
         try self.init(model: model, options: options, onStep: nil)
     }
 
-    /// The same, with somebody who is told what each step has computed, on the compute thread.
-    package init(model: Model, options: EngineOptions, onStep: StepObserver?) throws(ApusError) {
+    /// The same, with somebody who is told what each step has computed, on the compute thread, and what guesses are held to
+    /// cost at first.
+    package init(
+        model: Model, options: EngineOptions, onStep: StepObserver?, draftCost: DraftCost = DraftCost()
+    ) throws(ApusError) {
         try options.validate()
         self.model = model
         self.options = options
-        scheduler = try Scheduler(model: model, options: options, onStep: onStep)
+        scheduler = try Scheduler(model: model, options: options, onStep: onStep, draftCost: draftCost)
         contextLength = scheduler.contextLength
     }
 

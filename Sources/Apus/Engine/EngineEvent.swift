@@ -74,6 +74,8 @@ public struct EngineUsage: Sendable, Hashable {
     public let reusedTokens: Int
     /// Tokens of the reply, without one that ended it.
     public let completionTokens: Int
+    /// Tokens of the reply that were guessed.
+    public let speculation: SpeculationStatistics
     /// What started the choice's random generator.
     public let seed: UInt64
     /// How often the choice had to make room and was computed again.

@@ -32,6 +32,8 @@ public struct EngineMetrics: Sendable, Hashable {
     public var longestSequence = 0
     /// Tokens that were drawn.
     public var tokensGenerated = 0
+    /// Tokens that were guessed and computed, and those of them that were drawn.
+    public var speculation = SpeculationStatistics()
     /// Sequences that had to make room for an older one, to be computed again later.
     public var preemptions = 0
     /// What the longest step took that computed a part of a prompt beside the next token of another sequence.
@@ -56,6 +58,7 @@ public struct EngineMetrics: Sendable, Hashable {
         let counts: [WritableKeyPath<EngineMetrics, Int>] = [
             \.running, \.waiting, \.requestsEnded, \.pages, \.pagesFree, \.pagesCached, \.steps, \.stepSequences,
             \.tokensComputed, \.tokensReused, \.promptTokens, \.tokensGenerated, \.preemptions,
+            \.speculation.drafted, \.speculation.accepted,
         ]
         for count in counts { self[keyPath: count] += other[keyPath: count] }
         promptDuration += other.promptDuration

@@ -11,6 +11,8 @@ public struct EngineOptions: Sendable, Hashable {
     public var maxWaiting: Int?
     /// Whether what was computed for one text is used for others that begin with the same tokens.
     public var sharesPrefixes = true
+    /// Whether tokens are guessed while few texts are generated; replies do not depend on it.
+    public var speculation = Speculation.lookup
     /// What a step that computes a part of a prompt may take: so long do the other requests wait for a token.
     public var stepDuration = Duration.milliseconds(150)
 

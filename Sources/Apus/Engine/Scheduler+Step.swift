@@ -7,16 +7,34 @@ extension Scheduler {
     /// Some tokens of a choice in a step.
     private struct Part {
         let choice: Choice
+        /// Tokens of the choice, and guesses at those that come after them.
         let tokens: ArraySlice<Int32>
         let logits: Decoder.Chunk.Logits
+        /// How many of the tokens are guesses; there is one other then.
+        let drafted: Int
+        /// The place in the choice of the first token.
+        let first: Int
         /// Whether the choice has no more tokens to compute.
         let reachesEnd: Bool
         /// What the tokens cost, in tokens.
         let weight: Int
 
-        init(_ choice: Choice, count: Int) {
-            let first = choice.tokens.count - choice.remaining
+        /// The last token of a choice, and guesses at the next ones.
+        init(_ choice: Choice, draft: [Int32]) {
             self.choice = choice
+            first = choice.tokens.count - 1
+            tokens = choice.tokens[first...] + draft
+            drafted = draft.count
+            logits = .all
+            reachesEnd = true
+            weight = tokens.count
+        }
+
+        /// The next tokens of a choice.
+        init(_ choice: Choice, count: Int) {
+            self.choice = choice
+            first = choice.tokens.count - choice.remaining
+            drafted = 0
             tokens = choice.tokens[first..<first + count]
             reachesEnd = count == choice.remaining
             let request = choice.request
@@ -34,8 +52,9 @@ extension Scheduler {
         let start = ContinuousClock.now
         let parts = plan()
         if parts.isEmpty { return }
+        let kept: [Int]
         do throws(ApusError) {
-            try compute(parts)
+            kept = try compute(parts, since: start)
         } catch {
             // What was called off ends with the next turn. Nothing else is known to fail here.
             draws = []
@@ -46,10 +65,11 @@ extension Scheduler {
         }
         counts.steps += 1
         counts.stepSequences += parts.count
-        onStep?(parts.map { ($0.choice.request.number, $0.choice.index, $0.tokens.count) })
+        onStep?(zip(parts, kept).map { ($0.choice.request.number, $0.choice.index, $1) })
         let end = ContinuousClock.now
-        for part in parts {
-            counts.tokensComputed += part.tokens.count
+        for (part, kept) in zip(parts, kept) {
+            counts.tokensComputed += kept
+            guard part.drafted == 0 else { continue }
             keepPages(part.choice)
             guard part.choice.request.prefilled == nil else { continue }
             sendProgress(part.choice)
@@ -58,11 +78,12 @@ extension Scheduler {
         let drawn = draws
         draws = []
         for draw in drawn { take(draw, now: end) }
+        for part in parts where part.drafted > 0 { keepPages(part.choice) }
         learn(parts, took: .now - start)
     }
 
     private func learn(_ parts: [Part], took duration: Duration) {
-        guard parts.contains(where: { $0.tokens.count > 1 }) else { return }
+        guard parts.contains(where: { $0.tokens.count > 1 && $0.drafted == 0 }) else { return }
         sizer.record(parts.reduce(0) { $0 + $1.weight }, took: duration, target: stepTarget)
         if parts.count > 1 { counts.longestMixedStep = max(counts.longestMixedStep, duration) }
     }
@@ -85,8 +106,34 @@ extension Scheduler {
             if index < running.count, running[index] === choice { index += 1 }
         }
         prompts.removeAll { $0.sequence == nil }
+        if prompts.isEmpty { return withGuesses(parts) }
         parts += share(among: withoutDuplicates(prompts), beside: parts.count)
         return parts
+    }
+
+    /// Adds guesses at what comes next, where only a few texts are decoded.
+    private func withGuesses(_ parts: [Part]) -> [Part] {
+        guard options.speculation == .lookup, parts.count <= Self.mostDrafting else { return parts }
+        var room = min(Self.mostVerified, decoder.maxTokens, decoder.logitRows) - parts.count
+        return parts.map { part in
+            let choice = part.choice
+            let draft = choice.speculator.draft(
+                choice.tokens, atMost: min(room, guessable(choice)), sequences: parts.count,
+                cost: draftCosts[parts.count - 1])
+            // Guesses take free pages only; as many are there.
+            guard !draft.isEmpty, reserve(1 + draft.count, for: choice) else { return part }
+            room -= draft.count
+            return Part(choice, draft: draft)
+        }
+    }
+
+    /// How many tokens may be guessed: the last one wanted is not computed, what is computed must fit the request's context,
+    /// and nobody makes room for guesses.
+    private func guessable(_ choice: Choice) -> Int {
+        let most = min(
+            DraftPolicy.longest, choice.text.tokensLeft - 1, choice.request.submission.limit - choice.tokens.count)
+        guard most > 0, let sequence = choice.sequence else { return 0 }
+        return sequence.pagesToReserve(1 + most) <= cache.freePageCount ? most : 0
     }
 
     /// Leaves out prompts that are about to compute the page that one before them computes: they will take it over.
@@ -129,7 +176,10 @@ extension Scheduler {
 
     // MARK: What comes of it
 
-    private func compute(_ parts: [Part]) throws(ApusError) {
+    /// Computes a step.
+    ///
+    /// - Returns: For each part how many of its tokens the sequence holds now; the others were guessed wrong.
+    private func compute(_ parts: [Part], since start: ContinuousClock.Instant) throws(ApusError) -> [Int] {
         // Others have to wait for a step's end; a request that is alone in it can call it off.
         let request = parts[0].choice.request
         let isAlone = parts.allSatisfy { $0.choice.request === request }
@@ -138,17 +188,34 @@ extension Scheduler {
         }
         var cursor = PartCursor(counts: parts.map(\.tokens.count))
         var stateCursor = cursor
+        var kept = parts.map(\.tokens.count)
+        var isFirst = true
         try decoder.run(
             chunks, cancellation: isAlone ? request.submission.flag : nil,
             onLogits: { index, logits throws(ApusError) in
+                if isFirst { learnCost(parts, took: .now - start) }
+                isFirst = false
                 let (place, offset) = cursor.seek(index)
-                look(at: logits.span, after: parts[place], offset: offset)
+                guard offset < kept[place] else { return }
+                if !look(at: logits.span, after: parts[place], offset: offset) { kept[place] = offset + 1 }
             },
             onState: { index, state in
                 let (place, offset) = stateCursor.seek(index)
                 let part = parts[place]
-                part.choice.request.submission.embedding?.add(state, position: part.tokens.startIndex + offset)
+                part.choice.request.submission.embedding?.add(state, position: part.first + offset)
             })
+        for (part, kept) in zip(parts, kept) where part.drafted > 0 {
+            part.choice.sequence?.truncate(to: part.first + kept)
+            counts.speculation.drafted += part.drafted
+            counts.speculation.accepted += kept - 1
+        }
+        return kept
+    }
+
+    /// Learns what guesses cost from a step that computes no more than the next token of each text, and guesses.
+    private func learnCost(_ parts: [Part], took duration: Duration) {
+        guard parts.count <= Self.mostDrafting, parts.allSatisfy({ $0.tokens.count == 1 + $0.drafted }) else { return }
+        draftCosts[parts.count - 1].record(drafted: parts.reduce(0) { $0 + $1.drafted }, took: duration)
     }
 
     /// Finds the part that a token of the step belongs to; the tokens come in order.
@@ -169,10 +236,12 @@ extension Scheduler {
     }
 
     /// Draws from the logits after a token, if it is the last one; keeps its log probabilities, if they are wanted.
-    private func look(at logits: Span<Float>, after part: Part, offset: Int) {
+    ///
+    /// - Returns: Whether the next token of the part is right: no guess, or what was drawn.
+    private func look(at logits: Span<Float>, after part: Part, offset: Int) -> Bool {
         let choice = part.choice
         let request = choice.request
-        let next = part.tokens.startIndex + offset + 1
+        let next = part.first + offset + 1
         if let top = request.submission.request.promptLogProbabilities, request.wantsPromptLogits,
             next < request.ids.count
         {
@@ -181,22 +250,35 @@ extension Scheduler {
             request.promptLogProbabilities.append(
                 logProbabilities.entry(of: request.ids[next], top: top, logits: logits))
         }
-        guard next == choice.tokens.count else { return }
+        if part.drafted > 0 {
+            return draw(choice, logits, expecting: part.tokens.dropFirst(offset + 1).first)
+        }
+        guard next == choice.tokens.count else { return true }
         if request.prefilled == nil {
             request.siblings = request.submission.seeds.indices.dropFirst().map { Choice(request, index: $0) }
-            for sibling in request.siblings { draw(sibling, logits) }
+            for sibling in request.siblings { draw(sibling, logits, expecting: nil) }
         }
-        draw(choice, logits)
+        draw(choice, logits, expecting: nil)
+        return true
     }
 
-    private func draw(_ choice: Choice, _ logits: Span<Float>) {
-        if choice.text.isComplete { return }
+    /// Draws a token.
+    ///
+    /// - Parameter guess: What comes next in the step; nil for nothing.
+    /// - Returns: Whether the guess was drawn, and the text goes on after it.
+    @discardableResult
+    private func draw(_ choice: Choice, _ logits: Span<Float>, expecting guess: Int32?) -> Bool {
+        if choice.text.isComplete { return false }
         let token = Result { () throws(ApusError) in try choice.text.draw(logits, in: &candidates) }
         var logProbability: TokenLogProbability?
         if let top = choice.request.submission.request.logProbabilities, case .success(let id) = token {
             logProbability = logProbabilities.entry(of: id, top: top, logits: logits)
         }
-        draws.append(Draw(choice: choice, token: token, logProbability: logProbability))
+        var outcome: TextGeneration.Outcome?
+        // The samplers must know of it before the next token is drawn.
+        if let guess, case .success(guess) = token { outcome = choice.text.take(guess) }
+        draws.append(Draw(choice: choice, token: token, logProbability: logProbability, outcome: outcome))
+        return outcome.map { $0.stop == nil } ?? false
     }
 
     /// Tells how far a prompt has come.
@@ -244,7 +326,7 @@ extension Scheduler {
             return fail(request, error)
         }
         if choice.firstToken == nil { choice.firstToken = now }
-        let outcome = choice.text.take(token)
+        let outcome = draw.outcome ?? choice.text.take(token)
         if outcome.stop == .endOfGeneration {
             return finish(choice, .endOfGeneration, endLogProbability: draw.logProbability, now: now)
         }

@@ -23,6 +23,11 @@ actor Scheduler {
     private nonisolated let box = Mutex(Box())
     private nonisolated let published = Mutex(EngineMetrics())
 
+    /// With more texts in a step nothing is guessed.
+    static let mostDrafting = 8
+    /// The most tokens of a step with guesses.
+    static let mostVerified = 32
+
     /// Engines that have something to do; a step may take its share of the time.
     private static let awakeCount = Atomic<Int>(0)
 
@@ -38,6 +43,8 @@ actor Scheduler {
     let cache: KVCache
     var tree: PrefixTree
     var sizer: StepSizer
+    /// What guessed tokens cost beside one text, two, three …
+    var draftCosts: [DraftCost]
     var counts = EngineMetrics()
     /// Choices that a step computes, in their order: the last ones make room first.
     var running: [Choice] = []
@@ -54,8 +61,11 @@ actor Scheduler {
     var restoring: [Int: KVSequence] = [:]
     var nextSession = 0
 
-    init(model: Model, options: EngineOptions, onStep: StepObserver?) throws(ApusError) {
+    init(
+        model: Model, options: EngineOptions, onStep: StepObserver?, draftCost: DraftCost
+    ) throws(ApusError) {
         self.options = options
+        draftCosts = [DraftCost](repeating: draftCost, count: Self.mostDrafting)
         self.onStep = onStep
         let spec = model.weights.spec
         let maxTokens = max(model.chunkTokens, options.maxRunning)
@@ -108,10 +118,11 @@ actor Scheduler {
 
     /// The state at the end of the last turn.
     nonisolated var metrics: EngineMetrics {
-        let arrived = box.withLock { $0.arrived.count }
-        var metrics = published.withLock { $0 }
-        metrics.waiting += arrived
-        return metrics
+        box.withLock { box in
+            var metrics = published.withLock { $0 }
+            metrics.waiting += box.arrived.count
+            return metrics
+        }
     }
 
     /// Takes a request.
@@ -179,6 +190,9 @@ actor Scheduler {
     private func takeArrived() {
         let (arrived, isClosed) = box.withLock { box in
             defer { box.arrived = [] }
+            // Nobody sees a moment at which they are nowhere.
+            let arrived = box.arrived.count
+            published.withLock { $0.waiting += arrived }
             return (box.arrived, box.isClosed)
         }
         for submission in arrived {
@@ -271,6 +285,8 @@ extension Scheduler {
     private func close(_ request: ActiveRequest, _ error: ApusError?) {
         counts.requestsEnded += 1
         box.withLock { $0.openRequests -= 1 }
+        // Whoever sees the end finds it counted.
+        publish()
         request.submission.continuation.finish(throwing: error)
     }
 

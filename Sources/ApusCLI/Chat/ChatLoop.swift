@@ -69,6 +69,7 @@ final class ChatLoop {
     private func apply() throws(ApusError) {
         conversation.sampling = try settings.sampling.options(for: tokenizer)
         conversation.generation = settings.generation.options
+        conversation.speculation = settings.generation.speculation
         conversation.parsesSpecial = settings.generation.parseSpecial
     }
 

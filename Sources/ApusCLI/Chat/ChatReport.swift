@@ -13,7 +13,7 @@ struct ChatReport {
     private var generation: GenerationResult { reply.generation }
     private var decodeRate: Double {
         let seconds = generation.generationDuration.seconds
-        return seconds > 0 ? Double(generation.decodeSteps) / seconds : 0
+        return seconds > 0 ? Double(generation.decodedTokens) / seconds : 0
     }
 
     /// One line.
@@ -23,7 +23,7 @@ struct ChatReport {
         let first = generation.timeToFirstToken.map { "first token after \(decimal($0.seconds, 3)) s" } ?? "no token"
         let text = "generated \(generation.ids.count) tokens, \(decimal(decodeRate, 1)) tokens/s"
         let context = "context \(reply.contextTokens) of \(contextLength)"
-        return "\(prompt) | \(first) | \(text) | \(context) | seed \(reply.seed)"
+        return "\(prompt) | \(first) | \(text) | \(context) | seed \(reply.seed)\(generation.speculation.words)"
     }
 
     /// The object of `--json`.
@@ -46,6 +46,7 @@ struct ChatReport {
                 "generated_per_second": .double(decodeRate),
                 "recompute_seconds": .double(generation.recomputeDuration.seconds),
             ],
+            "speculation": generation.speculation.json,
         ]
     }
 }

@@ -42,6 +42,16 @@ struct ChatSettings {
         }
     }
 
+    private static var speculation: Setting {
+        Setting(name: "speculate", value: { $0.generation.speculation.rawValue }) { settings, text throws(ApusError) in
+            guard let speculation = Speculation(rawValue: text) else {
+                let names = Speculation.allCases.map(\.rawValue).joined(separator: " or ")
+                throw wanted("speculate", text, names)
+            }
+            settings.generation.speculation = speculation
+        }
+    }
+
     /// Several texts; a word stands for having none.
     private static func texts(
         _ name: String, _ path: WritableKeyPath<ChatSettings, [String]>, none: String = "none"
@@ -82,7 +92,7 @@ struct ChatSettings {
                 "samplers", \.sampling.samplers,
                 standard: SamplingOptions.samplerNames.joined(separator: ";")),
             count("predict", \.generation.maxTokens), texts("stop", \.generation.stops),
-            flag("ignore-eos", \.generation.ignoreEOS), flag("verbose", \.isVerbose),
+            flag("ignore-eos", \.generation.ignoreEOS), speculation, flag("verbose", \.isVerbose),
         ]
     }
 

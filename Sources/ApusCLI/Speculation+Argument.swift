@@ -1,0 +1,4 @@
+public import Apus
+public import ArgumentParser
+
+extension Speculation: ExpressibleByArgument {}
