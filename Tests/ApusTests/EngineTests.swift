@@ -184,6 +184,25 @@ import Testing
         #expect(try await response.collect()[0].ids == EngineSupport.alone(request, model)[0].ids)
     }
 
+    @Test func `Tokens weigh more the more they see, and as many fit as weigh no more`() throws {
+        let model = try EngineSupport.model()
+        let weights = TokenWeights(DecoderCost(model.weights))
+        #expect(weights.weight(of: 1, at: 0, logits: 0) == 1)
+        #expect(weights.weight(of: 1, at: 1000, logits: 0) > weights.weight(of: 1, at: 500, logits: 0) + 0.1)
+        #expect(weights.weight(of: 10, at: 0, logits: 10) > weights.weight(of: 10, at: 0, logits: 1))
+        for (count, position) in [(1, 0), (17, 3), (300, 1000)] {
+            for wantsLogits in [false, true] {
+                let weight = weights.weight(of: count, at: position, logits: wantsLogits ? count : 0)
+                func fitting(_ weight: Double, atMost limit: Int = 512) -> Int {
+                    weights.count(within: weight, at: position, wantsLogits: wantsLogits, atMost: limit)
+                }
+                #expect(fitting(weight) == count)
+                #expect(fitting(weight * 0.999) == count - 1)
+                #expect(fitting(weight, atMost: count / 2) == count / 2)
+            }
+        }
+    }
+
     @Test func `A step's tokens follow the time that steps take`() {
         var sizer = StepSizer(parameters: 1 << 30, target: .milliseconds(150), limit: 512)
         #expect(sizer.tokens == StepSizer.least)

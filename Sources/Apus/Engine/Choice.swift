@@ -82,9 +82,6 @@ final class Choice {
     /// Whether the tokens to be computed are more than the one that was drawn last.
     var isPrefilling: Bool { remaining > 1 || text.ids.isEmpty }
 
-    /// What a token costs: one whose logits are wanted, about three times as much.
-    var tokenWeight: Int { request.wantsPromptLogits ? 3 : 1 }
-
     /// Whether this choice comes before another one, and is the later to make room.
     func isBefore(_ other: Choice) -> Bool {
         let (mine, others) = (request.submission.request.priority, other.request.submission.request.priority)

@@ -16,8 +16,6 @@ extension Scheduler {
         let first: Int
         /// Whether the choice has no more tokens to compute.
         let reachesEnd: Bool
-        /// What the tokens cost, in tokens.
-        let weight: Int
 
         /// The last token of a choice, and guesses at the next ones.
         init(_ choice: Choice, draft: [Int32]) {
@@ -27,7 +25,6 @@ extension Scheduler {
             drafted = draft.count
             logits = .all
             reachesEnd = true
-            weight = tokens.count
         }
 
         /// The next tokens of a choice.
@@ -43,7 +40,6 @@ extension Scheduler {
             } else {
                 logits = request.wantsPromptLogits ? .all : reachesEnd ? .last : .none
             }
-            weight = count * choice.tokenWeight
         }
     }
 
@@ -84,8 +80,20 @@ extension Scheduler {
 
     private func learn(_ parts: [Part], took duration: Duration) {
         guard parts.contains(where: { $0.tokens.count > 1 && $0.drafted == 0 }) else { return }
-        sizer.record(parts.reduce(0) { $0 + $1.weight }, took: duration, target: stepTarget)
+        let weight = parts.reduce(0) { $0 + self.weight(of: $1) }
+        sizer.record(Int(weight.rounded(.up)), took: duration, target: stepTarget)
         if parts.count > 1 { counts.longestMixedStep = max(counts.longestMixedStep, duration) }
+    }
+
+    /// What a part takes, in tokens; before its tokens join the sequence or after.
+    private func weight(of part: Part) -> Double {
+        let logits =
+            switch part.logits {
+            case .none, .lastState, .allStates: 0
+            case .last: 1
+            case .all: part.tokens.count
+            }
+        return weights.weight(of: part.tokens.count, at: part.first, logits: logits)
     }
 
     // MARK: What to compute
@@ -107,7 +115,7 @@ extension Scheduler {
         }
         prompts.removeAll { $0.sequence == nil }
         if prompts.isEmpty { return withGuesses(parts) }
-        parts += share(among: withoutDuplicates(prompts), beside: parts.count)
+        parts += share(among: withoutDuplicates(prompts), beside: parts)
         return parts
     }
 
@@ -153,23 +161,28 @@ extension Scheduler {
 
     /// Shares the time of a step between prompts: half of it belongs to the first one, so that it gets on; the other half
     /// to the shortest ones, so that they do not wait for long ones.
-    private func share(among prompts: [Choice], beside decoded: Int) -> [Part] {
+    private func share(among prompts: [Choice], beside decoded: [Part]) -> [Part] {
         guard let first = prompts.first else { return [] }
-        let budget = max(
-            1, min(max(sizer.tokens - decoded, StepSizer.least), chunkTokens, decoder.maxTokens - decoded))
         let others = prompts.dropFirst().sorted {
             ($0.remaining, $0.request.number) < ($1.remaining, $1.request.number)
         }
-        let othersWant = others.reduce(0) { $0 + $1.remaining * $1.tokenWeight }
+        var room = min(chunkTokens, decoder.maxTokens - decoded.count)
+        let taken = decoded.reduce(0) { $0 + weight(of: $1) }
+        let budget = max(Double(sizer.tokens) - taken, Double(StepSizer.least))
+        let othersWant = others.reduce(0) { $0 + weight(of: Part($1, count: $1.remaining)) }
         var left = budget
         var parts: [Part] = []
-        for (choice, most) in [(first, max(budget - othersWant, (budget + 1) / 2))] + others.map({ ($0, budget) }) {
-            let count = min(choice.remaining, min(most, left) / choice.tokenWeight)
+        for (choice, most) in [(first, max(budget - othersWant, budget / 2))] + others.map({ ($0, budget) }) {
+            let fitting = weights.count(
+                within: min(most, left), at: choice.sequence?.length ?? 0,
+                wantsLogits: choice.request.wantsPromptLogits, atMost: min(choice.remaining, room))
             // The first one always gets on.
-            let granted = parts.isEmpty ? max(1, count) : count
+            let granted = parts.isEmpty ? max(1, fitting) : fitting
             if granted <= 0 { continue }
-            left -= granted * choice.tokenWeight
-            parts.append(Part(choice, count: granted))
+            let part = Part(choice, count: granted)
+            room -= granted
+            left -= weight(of: part)
+            parts.append(part)
         }
         return parts
     }

@@ -43,6 +43,7 @@ actor Scheduler {
     let cache: KVCache
     var tree: PrefixTree
     var sizer: StepSizer
+    let weights: TokenWeights
     /// What guessed tokens cost beside one text, two, three …
     var draftCosts: [DraftCost]
     var counts = EngineMetrics()
@@ -86,7 +87,8 @@ actor Scheduler {
             threads: model.threads)
         tree = PrefixTree(cache)
         sizer = StepSizer(
-            parameters: model.weights.parameterCount, target: options.stepDuration, limit: maxTokens)
+            parameters: model.weights.parameterCount, target: options.stepDuration, limit: 4 * maxTokens)
+        weights = TokenWeights(DecoderCost(model.weights))
         counts.pages = cache.pageCount
         counts.pagesFree = cache.freePageCount
         let counts = counts

@@ -1,4 +1,5 @@
-/// How many tokens a step may have, so that it takes a given time: learnt from the steps before.
+/// How many tokens a step may have, so that it takes a given time: learnt from the steps before. (Tokens as
+/// `TokenWeights` counts them.)
 package struct StepSizer {
     /// Fewer are no quicker: the weights are read for one token as for eight.
     package static let least = 8
@@ -32,8 +33,10 @@ package struct StepSizer {
         if fitting < Double(tokens) {
             // At once, but a single hiccup of the machine must not cost more than half.
             tokens = max(min(Self.least, limit), max(tokens / 2, Int(fitting)))
-        } else if count >= tokens {
-            tokens = min(limit, min(tokens * 2, Int(min(fitting, 1e9))))
+        } else if count >= tokens - tokens / 8 {
+            // Half of the way: the step may have been a lucky one.
+            let half = tokens + (Int(min(fitting, 1e9)) - tokens + 1) / 2
+            tokens = min(limit, min(tokens * 2, half))
         }
     }
 }
