@@ -127,7 +127,7 @@ private final class Folder {
         let folder = try Folder("a.gguf")
         try folder.add("b.gguf", seed: 1)
         try FileManager.default.copyItem(atPath: "\(folder.path)/a.gguf", toPath: "\(folder.path)/c.gguf")
-        FileManager.default.createFile(atPath: "\(folder.path)/d.gguf", contents: Data("GGUF but not".utf8))
+        try Data("GGUF but not".utf8).write(to: URL(fileURLWithPath: "\(folder.path)/d.gguf"))
         let found = try ["a", "b", "c", "d"].map { name in
             let entry = try folder.entry(name)
             return try ModelDescription.read(path: entry.path, fileBytes: entry.fileBytes)

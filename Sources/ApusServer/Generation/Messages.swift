@@ -92,7 +92,9 @@ extension ChatPromptOptions {
     init(_ fields: Fields) throws(ServerError) {
         self.init()
         addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
-        continuesFinalMessage = try fields.bool("continue_final_message") ?? false
+        // llama-server's clients may say what goes on: it is always the content.
+        let isNamed = fields.value("continue_final_message") == "content"
+        continuesFinalMessage = isNamed ? true : try fields.bool("continue_final_message") ?? false
         if let value = fields.value("chat_template_kwargs") {
             guard case .object(let members) = value else {
                 throw fields.wrong("chat_template_kwargs", value, wanted: "an object")

@@ -108,7 +108,8 @@ struct CompletionRequest: Sendable {
         case .object:
             let object = try Fields(value, at: fields.path(name))
             if try object.array("multimodal_data") != nil {
-                throw .unsupported(object.path("multimodal_data"), "this model reads nothing but text")
+                let path = object.path("multimodal_data")
+                throw .unsupported(path, "\(path) is not supported: this model reads nothing but text")
             }
             guard let text = try object.string("prompt_string") else {
                 throw object.missing("prompt_string", wanted: "a string")

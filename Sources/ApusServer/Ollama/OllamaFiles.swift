@@ -36,13 +36,15 @@ extension OllamaRoutes {
         let files = ModelFiles(folder: folder)
         // Of a model that has the name already, in capitals or small letters.
         let replaced = library.entry(named: text)
-        if replaced == entry { return Response(status: .ok) }
         let old = try replaced.map { replaced throws(ServerError) in
-            guard let places = files.places(of: replaced), Self.isNamed(replaced, text) else {
-                throw .invalid("destination", "\(ApusError.quoted(text)) is the name of a model outside of the folder")
+            guard Self.isNamed(replaced, text), replaced == entry || files.places(of: replaced) != nil else {
+                throw .invalid(
+                    "destination", "destination: \(ApusError.quoted(text)) is the name of a model outside of the folder"
+                )
             }
-            return places
+            return files.places(of: replaced) ?? []
         }
+        if replaced == entry { return Response(status: .ok) }
         try await onDisk { () throws(ApusError) in
             try files.copy(entry, to: name, replacing: old ?? [])
         }

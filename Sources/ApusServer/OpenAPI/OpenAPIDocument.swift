@@ -12,8 +12,10 @@ struct OpenAPIRoutes: RouteGroup {
 
     func addRoutes(to routes: Routes) {
         let table = routes.table
-        routes.get("/openapi.json") { _ in
-            Response(json: OpenAPIDocument.json { path, method in table.methods(for: path).contains(method) })
+        routes.get("/openapi.json") { [services] _ in
+            let model = services.configuration.preloadedModels.first ?? services.library.entries().first?.shortName
+            return Response(
+                json: OpenAPIDocument.json(model: model) { path, method in table.methods(for: path).contains(method) })
         }
     }
 }
@@ -35,15 +37,19 @@ enum OpenAPIDocument {
 
     /// The document.
     ///
-    /// - Parameter isServed: Whether there is a route, which depends on how the server was set up.
-    static func json(isServed: (_ path: String, _ method: HTTPRequest.Method) -> Bool) -> JSONValue {
+    /// - Parameters:
+    ///   - model: The name of a model for examples; nil for none.
+    ///   - isServed: Whether there is a route, which depends on how the server was set up.
+    static func json(
+        model: String?, isServed: (_ path: String, _ method: HTTPRequest.Method) -> Bool
+    ) -> JSONValue {
         var paths: [JSONValue.Member] = []
         for family in families {
             for operation in family.operations where isServed(operation.path, operation.method) {
                 var methods = [(operation, operation.method.rawValue.lowercased())]
                 if operation.method == .get { methods.append((operation.head, "head")) }
                 let members = methods.map { operation, name in
-                    JSONValue.Member(name, operation.json(tag: family.tag, error: family.error))
+                    JSONValue.Member(name, operation.json(tag: family.tag, error: family.error, model: model))
                 }
                 if let index = paths.firstIndex(where: { $0.name == operation.path }),
                     case .object(let others) = paths[index].value

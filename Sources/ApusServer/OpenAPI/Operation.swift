@@ -11,7 +11,7 @@ struct Operation: Sendable {
     let summary: String
     /// The body of a request, by the name of its schema; nil for none.
     var request: String?
-    /// Bodies to try, of requests that work with any model that converses.
+    /// A body to try; its `model` stands for one that there is.
     var example: JSONValue?
     /// The reply by content type, each with its schema; empty for no body, nil where there never is one.
     var replies: [(type: String, schema: JSONValue)]?
@@ -46,7 +46,8 @@ struct Operation: Sendable {
     /// - Parameters:
     ///   - tag: The family.
     ///   - error: The name of the schema of its errors.
-    func json(tag: String, error: String) -> JSONValue {
+    ///   - model: The name of a model for the example; nil for none.
+    func json(tag: String, error: String, model: String?) -> JSONValue {
         var members: [JSONValue.Member] = [
             .init("tags", [.string(tag)]), .init("summary", .string(summary)),
             .init("operationId", .string("\(method.rawValue.lowercased())\(path)")),
@@ -59,7 +60,7 @@ struct Operation: Sendable {
         if !parameters.isEmpty { members.append(.init("parameters", .array(parameters))) }
         if let request {
             var content: [JSONValue.Member] = [.init("schema", Schema.named(request))]
-            if let example { content.append(.init("example", example)) }
+            if let example { content.append(.init("example", example.naming(model))) }
             members.append(
                 .init("requestBody", ["required": true, "content": ["application/json": .object(content)]]))
         }
@@ -98,4 +99,13 @@ struct Operation: Sendable {
         413: "The body is too long.",
         503: "The model is being loaded, or too many requests wait; Retry-After tells when to come again.",
     ]
+}
+
+extension JSONValue {
+    /// The same with another model's name, if it has one's.
+    fileprivate func naming(_ model: String?) -> JSONValue {
+        guard let model, case .object(var members) = self else { return self }
+        for index in members.indices where members[index].name == "model" { members[index].value = .string(model) }
+        return .object(members)
+    }
 }
