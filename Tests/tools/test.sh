@@ -4,8 +4,9 @@ set -eu
 cd -- "$(dirname -- "$0")/../.."
 # The fuzzers first, for five seconds each: an own small build, with AddressSanitizer.
 Tests/Fuzz/run.sh 5
-# The comparison with other engines, on engines that are scripts.
+# The comparison with other engines and servers, on scripts in their place.
 .venv/bin/python Tests/BenchmarkTests/test_compare.py
+.venv/bin/python Tests/BenchmarkTests/test_serve.py
 swift build -c release --build-tests
 # The command, held to the f64 reference and to itself.
 .venv/bin/python Tests/Reference/test_numerics.py

@@ -1,0 +1,1 @@
+"""Loads a server with clients, and others' beside it: `python Benchmarks/serve --help`."""
