@@ -28,7 +28,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run build test models setup fuzz format lint kernels bench compare microbench clean distclean missing
+.PHONY: help run build test models setup fuzz format lint kernels bench compare microbench soak clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,9 +51,14 @@ models: ## fetch every model that the tests and benchmarks use
 
 setup: .cache/system-test .cache/venv ## install what the tests need and fetch the default model, no more
 	@$(tools)/fetch_model.sh smollm2
+	@Tests/ServerTests/environments.sh
 
 fuzz: .cache/system-test ## fuzz each target for a minute (SECONDS=60)
 	Tests/Fuzz/run.sh $(or $(SECONDS),60)
+
+soak: .cache/build ## load a server to its limit for ten minutes and watch its memory and answers (SOAK='--seconds 120')
+	@$(tools)/fetch_model.sh smollm2
+	python3 -B Tests/ServerTests/soak.py $(SOAK)
 
 format: .cache/venv ## format the Swift, C and Python code in place
 	$(tools)/lint.sh --fix

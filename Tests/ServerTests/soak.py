@@ -16,8 +16,9 @@ import threading
 import time
 from pathlib import Path
 
+from hangup import hang_up
 from serving import ALIAS, Server, wait_until
-from test_concurrency import answer, body, hang_up
+from test_concurrency import answer, body
 
 WORKERS = 24
 RUNNING, WAITING = 8, 8

@@ -10,6 +10,8 @@ Tests/Fuzz/run.sh 5
 swift build -c release --build-tests
 # The command, held to the f64 reference and to itself.
 .venv/bin/python Tests/Reference/test_numerics.py
+# The server, with the clients that people have.
+Tests/ServerTests/run.sh
 # The Swift tests last, so that a runner's closing line stands at the end. They run the kernels' C programs under ctest
 # (Tests/CKernelsTests), the house rules (Tests/StyleTests) and comparisons with Python's tokenizers and gguf.
 exec swift test -c release --skip-build
