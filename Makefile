@@ -16,6 +16,7 @@ APUS := .build/release/apus
 PROMPT ?= Write a short story about a lighthouse keeper and a storm.
 TOKENS ?= 64
 SEED ?= 1
+SERVE ?=
 
 tools := Tests/tools
 # Folders too: their times change when a file comes or goes.
@@ -28,7 +29,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run build test models setup fuzz format lint kernels bench compare microbench soak clean distclean missing
+.PHONY: help run serve build test models setup fuzz format lint kernels bench compare microbench soak clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +41,11 @@ run: export PROMPT := $(value PROMPT)
 run: export TOKENS := $(value TOKENS)
 run: export SEED := $(value SEED)
 
-build: .cache/build ## build the command in release
+serve: .cache/build ## build, fetch the default model and serve it on port 8080 (SERVE='--ollama-port 11434')
+	@$(tools)/fetch_model.sh smollm2
+	@$(APUS) serve -m smollm2 $(SERVE)
+
+build: .cache/build ## build the commands in release
 
 test: setup ## set everything up and run every test
 	$(tools)/test.sh
@@ -89,6 +94,7 @@ distclean: clean ## also remove the virtual environment, other engines, the stam
 
 .cache/build: $(sources) | .cache/system-build
 	$(SWIFT_BUILD) --product apus
+	$(SWIFT_BUILD) --product apus-server
 	@touch $@
 
 .cache/system-build: $(tools)/setup.sh

@@ -2,4 +2,4 @@
 
 import ApusCLI
 
-await Process.runApus()
+await Program.runApus()

@@ -41,6 +41,9 @@ public final class ApusServer: Service {
         self.onListening = onListening
     }
 
+    /// The models.
+    package var library: ModelLibrary { services.library }
+
     /// Runs the server until it is told to end, by a graceful shutdown or by cancelling the task.
     ///
     /// - Throws: `ApusError` when an address cannot be listened on or a model cannot be loaded that is to be from the start.
@@ -111,7 +114,7 @@ public final class ApusServer: Service {
         try await gracefulShutdown()
         services.logger.info("ending", metadata: ["drainTimeout": "\(services.configuration.drainTimeout)"])
         try await Task.sleep(for: services.configuration.drainTimeout)
-        services.signal.raise()
+        services.signal.raise(.serverEnding)
         // What has not even ended by now is cut off with its connection.
         try await Task.sleep(for: .seconds(5))
         throw CancellationError()

@@ -93,12 +93,17 @@ struct Fields: Sendable {
     }
 
     /// A string or an array of strings; empty strings are left out.
-    func strings(_ name: String) throws(ServerError) -> [String]? {
+    ///
+    /// - Parameters:
+    ///   - name: The member.
+    ///   - most: How many there may be.
+    func strings(_ name: String, most: Int = 1024) throws(ServerError) -> [String]? {
         guard let value = value(name) else { return nil }
         var texts: [String] = []
         switch value {
         case .string(let text): texts = [text]
         case .array(let elements):
+            guard elements.count <= most else { throw wrong(name, value, wanted: "at most \(most) strings") }
             for (index, element) in elements.enumerated() {
                 guard case .string(let text) = element else {
                     throw wrong("\(name)[\(index)]", element, wanted: "a string")

@@ -1,7 +1,7 @@
 internal import Apus
 internal import ApusGGUF
 internal import ApusJSON
-internal import ApusTemplate
+internal import ApusTokenizer
 internal import Logging
 internal import Synchronization
 
@@ -23,7 +23,8 @@ final class Services: Sendable {
     /// Counts the requests that are worked on.
     let gate: RequestGate
 
-    private let formats = ChatFormats()
+    private let formats = PerModel<ChatFormat>()
+    private let longestTokens = PerModel<Int>()
     private let loading: Mutex<Set<String>>
 
     init(configuration: ServerConfiguration, library: ModelLibrary, logger: Logger) {
@@ -78,7 +79,7 @@ final class Services: Sendable {
     ///   - keepAlive: How long it stays loaded after the request; nil for what the server was set up with.
     ///   - whileLoading: What to do while the server's own models are being loaded.
     ///   - signal: Ends the waiting.
-    /// - Throws: As `entry(named:)`; 503 while it is loading and when there are too many requests; 400 when it cannot be loaded; `CancellationError`.
+    /// - Throws: As `entry(named:)`; 503 while it is loading and when there are too many requests; 400 when it cannot be loaded; `CancelSignal.error`.
     func use(
         _ name: String?, keepAlive: KeepAlive? = nil, whileLoading: WhileLoading = .refuse, signal: CancelSignal
     ) async throws -> ModelUse {
@@ -92,7 +93,8 @@ final class Services: Sendable {
             let library = library
             let lease = try await signal.run { try await library.use(found.entry.name, keepAlive: keepAlive) }
             return ModelUse(name: found.name, lease: lease, place: place, loadDuration: .now - start)
-        } catch let error as ApusError where error.code != .cancelled {
+        } catch let error as ApusError {
+            if signal.isRaised { throw signal.error }
             logger.error("model cannot be loaded", metadata: ["model": "\(found.entry.name)", "error": "\(error)"])
             // The file may have gone between the look and the loading.
             if error.code == .notFound || library.entry(named: found.entry.name) == nil {
@@ -109,7 +111,10 @@ final class Services: Sendable {
     /// - Throws: 400 when the model has no template and shows no form of chat.
     func chatFormat(_ use: ModelUse) throws(ServerError) -> ChatFormat {
         do {
-            return try formats.format(of: use.model, source: configuration.chatTemplate)
+            let source = configuration.chatTemplate
+            return try formats.value(for: use.model) { model throws(ApusError) in
+                try ChatFormat.find(model.metadata, model.tokenizer, replacedBy: source)
+            }
         } catch {
             throw .invalid(
                 "model", "model \(ApusError.quoted(use.name)) cannot be conversed with: \(error.message)",
@@ -141,16 +146,42 @@ final class Services: Sendable {
 
     /// Makes ids of a request's prompt, and checks that the context holds them.
     private func resolve(_ request: inout EngineRequest, use: ModelUse, parameter: String) throws(ServerError) {
+        let limit = min(use.engine.contextLength, request.contextLength ?? .max)
+        if case .text(let bytes, _) = request.prompt {
+            try checkLength(bytes.count, use: use, limit: limit, parameter: parameter)
+        }
         let ids = request.prompt.ids(use.tokenizer)
         if ids.isEmpty {
             throw .invalid(parameter, "\(parameter) has no tokens, wanted: at least one", code: "invalid_value")
         }
         request.prompt = .ids(ids)
-        let limit = min(use.engine.contextLength, request.contextLength ?? .max)
         if ids.count > limit {
             throw .contextFull(
                 promptTokens: ids.count, completionTokens: request.generation.maxTokens ?? 0, limit: limit,
                 parameter: parameter)
+        }
+    }
+
+    /// Refuses a text that has more tokens than the context holds, however it is cut: nobody waits while it is.
+    ///
+    /// - Parameters:
+    ///   - bytes: Bytes of the text.
+    ///   - use: The model.
+    ///   - limit: Tokens that the context holds.
+    ///   - parameter: What the text is, for the error.
+    /// - Throws: 400, with the fewest tokens that the text can have.
+    func checkLength(_ bytes: Int, use: ModelUse, limit: Int, parameter: String) throws(ServerError) {
+        let tokens = bytes / longestToken(of: use.model)
+        guard tokens > limit else { return }
+        throw .contextFull(promptTokens: tokens, completionTokens: 0, limit: limit, parameter: parameter)
+    }
+
+    /// Bytes of a vocabulary's longest token.
+    private func longestToken(of model: Model) -> Int {
+        longestTokens.value(for: model) { model in
+            (0..<Int32(clamping: model.vocabularySize)).reduce(1) {
+                max($0, model.tokenizer.bytes(of: $1, renderSpecial: true).count)
+            }
         }
     }
 }
@@ -160,26 +191,5 @@ extension Int {
     fileprivate func addingClamped(_ other: Int) -> Int {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
-    }
-}
-
-/// The chat formats of loaded models: parsed once, and forgotten with the model.
-private final class ChatFormats: Sendable {
-    private struct Item {
-        weak var model: Model?
-        let format: ChatFormat
-    }
-
-    private let items = Mutex<[ObjectIdentifier: Item]>([:])
-
-    func format(of model: Model, source: String?) throws(ApusError) -> ChatFormat {
-        let known: ChatFormat? = items.withLock { items in
-            items = items.filter { $0.value.model != nil }
-            return items[ObjectIdentifier(model)]?.format
-        }
-        if let known { return known }
-        let format = try ChatFormat.find(model.metadata, model.tokenizer, replacedBy: source)
-        items.withLock { $0[ObjectIdentifier(model)] = Item(model: model, format: format) }
-        return format
     }
 }

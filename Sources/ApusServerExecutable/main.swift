@@ -2,4 +2,4 @@
 
 import ApusCLI
 
-await Process.runApusServer()
+await Program.runApusServer()

@@ -25,7 +25,7 @@ struct LlamaServerFlag: Sendable {
 }
 
 /// The table of llama-server's flags.
-enum LlamaServerFlags {
+package enum LlamaServerFlags {
     /// Every flag that is known.
     static let all: [LlamaServerFlag] = served + requests + sampling + withoutEffect
 
@@ -118,7 +118,7 @@ enum LlamaServerFlags {
     ///
     /// - Parameter arguments: llama-server's.
     /// - Returns: The arguments, and a line on each flag that has no effect.
-    static func translate(_ arguments: [String]) -> (arguments: [String], notes: [String]) {
+    package static func translate(_ arguments: [String]) -> (arguments: [String], notes: [String]) {
         var result = ["--any-model"]
         var notes: [String] = []
         var rest = arguments[...]

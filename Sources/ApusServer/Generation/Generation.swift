@@ -86,7 +86,7 @@ final class Generation: Sendable {
     /// Waits for the end of all.
     ///
     /// - Returns: What became of the prompts, in order.
-    /// - Throws: What a request failed with; `CancellationError` when the client is gone.
+    /// - Throws: What a request failed with; `CancelSignal.error` when nobody wants them any more.
     func collect() async throws -> [Result] {
         let results = try await forEach { _, response in
             var result = Result(replies: response.seeds.map { _ in Reply() })
@@ -104,7 +104,7 @@ final class Generation: Sendable {
             }
             return result
         }
-        if signal.isRaised { throw CancellationError() }
+        if signal.isRaised { throw signal.error }
         return results
     }
 
@@ -157,7 +157,7 @@ final class Generation: Sendable {
                 responses.withLock { $0.append(response) }
                 group.addTask { (index, try await work(index, response)) }
             }
-            if signal.isRaised { throw CancellationError() }
+            if signal.isRaised { throw signal.error }
             return results.compactMap(\.self)
         }
     }

@@ -77,6 +77,8 @@ extension Services {
         _ messages: [ChatMessage], _ use: ModelUse, options: ChatPromptOptions = ChatPromptOptions()
     ) throws(ServerError) -> [Int32] {
         let format = try chatFormat(use)
+        let bytes = messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
+        try checkLength(bytes, use: use, limit: use.engine.contextLength, parameter: "messages")
         do {
             return try format.ids(messages, tokenizer: use.tokenizer, options: options)
         } catch {

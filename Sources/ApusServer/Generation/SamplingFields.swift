@@ -25,10 +25,11 @@ extension SamplingOptions {
         if let bias = fields.value("logit_bias") {
             logitBias = try Self.logitBias(bias, fields, tokenizer: tokenizer)
         }
-        if let names = try fields.strings("samplers") { samplers = names }
+        // As many as are applied to every token of everybody.
+        if let names = try fields.strings("samplers", most: 32) { samplers = names }
         if usesDRY {
-            let breakers = try fields.strings("dry_sequence_breakers") ?? DRYBreakers.standard
-            dryBreakers = DRYBreakers.sequences(of: Array(breakers.prefix(64)), in: tokenizer)
+            let breakers = try fields.strings("dry_sequence_breakers", most: 32) ?? DRYBreakers.standard
+            dryBreakers = DRYBreakers.sequences(of: breakers, in: tokenizer)
         }
         do {
             try validate()

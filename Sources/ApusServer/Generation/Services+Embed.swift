@@ -11,7 +11,7 @@ extension Services {
     ///   - signal: Calls the work off.
     ///   - parameter: What the prompts were, for errors.
     /// - Returns: The vectors, in order.
-    /// - Throws: 400 with the parameter; `CancellationError` when the client is gone.
+    /// - Throws: 400 with the parameter; `CancelSignal.error` when nobody wants them any more.
     func embed(
         _ prompts: [EngineRequest.Prompt], use: ModelUse, isNormalized: Bool = true, signal: CancelSignal,
         parameter: String
@@ -53,7 +53,7 @@ extension Services {
                 }
             }
         } catch let error as ApusError {
-            if signal.isRaised { throw CancellationError() }
+            if signal.isRaised { throw signal.error }
             throw ServerError(error, parameter: parameter)
         }
     }

@@ -1,9 +1,18 @@
+internal import HTTPTypes
 internal import Synchronization
 
 /// Tells work that it is no longer wanted: the client is gone, or the server's time is over. Raised once, for good.
 final class CancelSignal: Sendable {
+    /// Why work is no longer wanted.
+    enum Reason: Sendable {
+        /// The client has closed the connection, or its half of it.
+        case clientGone
+        /// The server is to end.
+        case serverEnding
+    }
+
     private struct State {
-        var isRaised = false
+        var reason: Reason?
         var nextNumber = 0
         var actions: [Int: @Sendable () -> Void] = [:]
     }
@@ -11,12 +20,24 @@ final class CancelSignal: Sendable {
     private let state = Mutex(State())
 
     /// Whether nobody wants the work any more.
-    var isRaised: Bool { state.withLock(\.isRaised) }
+    var isRaised: Bool { state.withLock { $0.reason != nil } }
 
-    /// Calls all work off. Any number of times.
-    func raise() {
+    /// What the reply is, if anybody is there to see it.
+    var error: ServerError {
+        switch state.withLock(\.reason) {
+        case .serverEnding: .unavailable("the server is ending")
+        // Never seen but in the log, where nginx has this number too.
+        default:
+            ServerError(
+                status: .init(code: 499, reasonPhrase: "Client Closed Request"), type: "invalid_request_error",
+                code: "client_closed_request", message: "the client did not wait for the reply")
+        }
+    }
+
+    /// Calls all work off. The first reason counts.
+    func raise(_ reason: Reason) {
         let actions = state.withLock { state in
-            state.isRaised = true
+            if state.reason == nil { state.reason = reason }
             defer { state.actions = [:] }
             return state.actions
         }
@@ -29,7 +50,7 @@ final class CancelSignal: Sendable {
     /// - Returns: A number for `forget`.
     func onRaise(_ action: @escaping @Sendable () -> Void) -> Int? {
         let number: Int? = state.withLock { state in
-            if state.isRaised { return nil }
+            if state.reason != nil { return nil }
             state.nextNumber += 1
             state.actions[state.nextNumber] = action
             return state.nextNumber

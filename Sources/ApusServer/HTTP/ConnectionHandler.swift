@@ -44,7 +44,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     init(limits: Limits, serverSignal: CancelSignal) {
         self.limits = limits
         self.serverSignal = serverSignal
-        registration = serverSignal.onRaise { [signal] in signal.raise() }
+        registration = serverSignal.onRaise { [signal] in signal.raise(.serverEnding) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -88,7 +88,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { signal.raise() }
+        if case .inputClosed? = event as? ChannelEvent { signal.raise(.clientGone) }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -103,6 +103,6 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         readDeadline?.cancel()
         writeDeadline?.cancel()
         serverSignal.forget(registration)
-        signal.raise()
+        signal.raise(.clientGone)
     }
 }

@@ -21,7 +21,7 @@ struct ServerContext: RequestContext {
         if let found { return found }
         // The pipeline is gone already, or there is no connection, as in tests without sockets.
         let signal = CancelSignal()
-        channel.closeFuture.whenComplete { _ in signal.raise() }
+        channel.closeFuture.whenComplete { _ in signal.raise(.clientGone) }
         return signal
     }
 }

@@ -4,8 +4,8 @@ import Apus
 import ApusGGUF
 import ArgumentParser
 
-/// The commands, each for a program of its own.
-package enum Process {
+/// The programs that the commands are in.
+package enum Program {
     /// `apus`, with the process's arguments.
     package static func runApus() async {
         prepare()

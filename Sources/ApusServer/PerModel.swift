@@ -1,0 +1,28 @@
+internal import Apus
+internal import Synchronization
+
+/// What is worked out once for a loaded model, and forgotten with it.
+final class PerModel<Value: Sendable>: Sendable {
+    private struct Item {
+        weak var model: Model?
+        let value: Value
+    }
+
+    private let items = Mutex<[ObjectIdentifier: Item]>([:])
+
+    /// The value of a model.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - make: Works it out; of several callers at once each may do so.
+    func value<Failure: Error>(for model: Model, _ make: (Model) throws(Failure) -> Value) throws(Failure) -> Value {
+        let known: Value? = items.withLock { items in
+            items = items.filter { $0.value.model != nil }
+            return items[ObjectIdentifier(model)]?.value
+        }
+        if let known { return known }
+        let value = try make(model)
+        items.withLock { $0[ObjectIdentifier(model)] = Item(model: model, value: value) }
+        return value
+    }
+}
