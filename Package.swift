@@ -116,7 +116,8 @@ let package = Package(
         .testTarget(
             name: "ApusServerTests",
             dependencies: [
-                "ApusServer", "Apus", "ApusModel", "ApusJSON", "ApusGGUF", "ApusTestSupport",
+                "ApusServer", "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
+                "ApusTestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -125,12 +126,6 @@ let package = Package(
             name: "ApusCLITests",
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
             exclude: ["chat_terminal.py"],
-            swiftSettings: swiftSettings),
-        .testTarget(
-            name: "ApusServerTests",
-            dependencies: [
-                "ApusServer", "Apus", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF", "ApusTestSupport",
-            ],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),

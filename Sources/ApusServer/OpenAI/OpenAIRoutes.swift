@@ -11,8 +11,8 @@ struct OpenAIRoutes: RouteGroup {
     init(_ services: Services) { self.services = services }
 
     func addRoutes(to routes: Routes) {
-        routes.get("/v1/models") { _ in models() }
-        routes.get("/v1/models/**") { call in try model(call) }
+        routes.get("/v1/models") { _ in await models() }
+        routes.get("/v1/models/**") { call in try await model(call) }
         routes.post("/v1/chat/completions") { call in try await chatCompletion(call) }
         routes.post("/v1/completions") { call in try await completion(call) }
         routes.post("/v1/embeddings") { call in try await embeddings(call) }
