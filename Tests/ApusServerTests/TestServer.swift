@@ -6,7 +6,6 @@ import ApusJSON
 import ApusModel
 import ApusServer
 import ApusTestSupport
-import Dispatch
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -135,8 +134,8 @@ final class TestServer: Sendable {
     {
         let port = port
         return try await withCheckedThrowingContinuation { continuation in
-            // Sockets that block need a thread of their own: the server runs on Swift's.
-            DispatchQueue.global().async {
+            // Sockets that block need a thread of their own: Swift's and Dispatch's are few, and the server runs on these.
+            Thread.detachNewThread {
                 continuation.resume(with: Result { try Socket(port: port).exchange(bytes, until: isEnough) })
             }
         }

@@ -26,7 +26,7 @@ struct StyleTests {
     @Test func topLevelIsFixed() throws {
         let wanted: Set = [
             "Package.swift", "Sources", "CKernels", "Tests", "Benchmarks", "CMakeLists.txt", "README.md",
-            "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile",
+            "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", "deploy",
         ]
         #expect(try SourceTree.topLevelNames() == wanted)
     }
