@@ -85,7 +85,7 @@ import Testing
         #expect(model.status == 404)
         #expect(try model.json()["error"]?["code"] == "model_not_found")
         #expect(try await server.get("/v1/nothing").status == 404)
-        #expect(try await server.post("/v1/models/../completions%00", "{}").status == 404)
+        #expect(try await server.post("/v1/../completions%00", "{}").status == 404)
         let method = try await server.get("/v1/completions")
         #expect(method.status == 405 && method.headers["allow"] == "POST")
         #expect(try await server.get("/" + String(repeating: "x/", count: 500)).status == 404)
