@@ -42,8 +42,8 @@ APUS_INLINE void V(scale_half)(float *scaled_sum, int m, const float *scale, con
 APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16 d[2], const f32x16 minimum[2],
                               int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
                               size_t t0) {
-    // Hidden from the compiler, which otherwise keeps an address of each step and token in memory: they come from `acts`
-    // and multiples of `width` at no cost.
+    // Hidden from the compiler, which otherwise keeps an address of each step and token in memory: they come from
+    // `acts` and multiples of `width` at no cost.
     __asm__("" : "+r"(acts));
     const int32_t *steps = (const int32_t *)acts + t0;
     const float *scale = (const float *)acts + 8 * width + t0;

@@ -1,4 +1,4 @@
-public import Apus
+package import Apus
 public import ApusGGUF
 internal import HTTPTypes
 internal import Hummingbird
