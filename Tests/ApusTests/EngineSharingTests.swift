@@ -4,6 +4,7 @@ import Apus
 import ApusGGUF
 import ApusModel
 import ApusTestSupport
+import Dispatch
 import Synchronization
 import Testing
 
@@ -300,18 +301,29 @@ import Testing
     }
 
     @Test func `Metrics tell what runs, and what prompts and replies took`() async throws {
-        let engine = try Engine(model: EngineSupport.model(context: 30_000))
+        // Stands still in its fourth step, while the test looks.
+        let steps = Mutex(0)
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let go = DispatchSemaphore(value: 0)
+        let engine = try Engine(model: EngineSupport.model(context: 30_000), options: EngineOptions()) { _ in
+            let step = steps.withLock { steps in
+                steps += 1
+                return steps
+            }
+            guard step == 4 else { return }
+            stop.yield()
+            go.wait()
+        }
         var endless = EngineSupport.endless
         endless.generation.maxTokens = 20_000
         let response = try engine.submit(endless)
-        for try await event in response {
-            guard case .token = event else { continue }
-            let running = try #require(engine.metrics.sequences.first)
-            #expect(engine.metrics.sequences.count == 1 && running.promptTokens == 2 && running.maxTokens == 20_000)
-            #expect(running.completionTokens > 0 && running.computedTokens >= 2)
-            break
-        }
+        for await _ in stops { break }
+        let sequences = engine.metrics.sequences
         response.cancel()
+        go.signal()
+        let running = try #require(sequences.first)
+        #expect(sequences.count == 1 && running.promptTokens == 2 && running.maxTokens == 20_000)
+        #expect(running.completionTokens > 0 && running.computedTokens >= 2)
         let metrics = await EngineSupport.idle(engine)
         #expect(metrics.sequences.isEmpty)
         #expect(metrics.promptTokens == 2 && metrics.promptDuration > .zero && metrics.generationDuration > .zero)
