@@ -4,7 +4,6 @@ import Apus
 import ApusGGUF
 import ApusModel
 import ApusTestSupport
-import Dispatch
 import Synchronization
 import Testing
 
@@ -301,29 +300,25 @@ import Testing
     }
 
     @Test func `Metrics tell what runs, and what prompts and replies took`() async throws {
-        // Stands still in its fourth step, while the test looks.
-        let steps = Mutex(0)
-        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
-        let go = DispatchSemaphore(value: 0)
-        let engine = try Engine(model: EngineSupport.model(context: 30_000), options: EngineOptions()) { _ in
-            let step = steps.withLock { steps in
-                steps += 1
-                return steps
-            }
-            guard step == 4 else { return }
-            stop.yield()
-            go.wait()
-        }
-        var endless = EngineSupport.endless
-        endless.generation.maxTokens = 20_000
-        let response = try engine.submit(endless)
-        for await _ in stops { break }
-        let sequences = engine.metrics.sequences
-        response.cancel()
-        go.signal()
-        let running = try #require(sequences.first)
-        #expect(sequences.count == 1 && running.promptTokens == 2 && running.maxTokens == 20_000)
-        #expect(running.completionTokens > 0 && running.computedTokens >= 2)
+        // Looked at from within steps: from outside, on a busy machine, the request may have ended before anybody looks.
+        let observed = Mutex<Engine?>(nil)
+        let seen = Mutex<[EngineMetrics]>([])
+        let engine = try Engine(
+            model: EngineSupport.model(), options: Self.options { $0.speculation = .off },
+            onStep: { _ in
+                guard let metrics = observed.withLock({ $0 })?.metrics else { return }
+                seen.withLock { $0.append(metrics) }
+            })
+        observed.withLock { $0 = engine }
+        defer { observed.withLock { $0 = nil } }
+        var request = EngineSupport.endless
+        request.generation.maxTokens = 20
+        _ = try await engine.submit(request).collect()
+        let midway = try #require(
+            seen.withLock { $0.first { $0.sequences.first.map { $0.completionTokens > 0 } ?? false } })
+        let running = midway.sequences[0]
+        #expect(midway.sequences.count == 1 && running.promptTokens == 2 && running.maxTokens == 20)
+        #expect(running.computedTokens >= 2)
         let metrics = await EngineSupport.idle(engine)
         #expect(metrics.sequences.isEmpty)
         #expect(metrics.promptTokens == 2 && metrics.promptDuration > .zero && metrics.generationDuration > .zero)
