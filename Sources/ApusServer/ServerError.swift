@@ -79,7 +79,9 @@ struct ServerError: Error, Sendable, Hashable {
             parameter: parameter,
             message: "This model's maximum context length is \(limit) tokens. However, you requested "
                 + "\(promptTokens &+ completionTokens) tokens (\(promptTokens) in the \(parameter), "
-                + "\(completionTokens) in the completion). Please reduce the length of the \(parameter) or completion.",
+                // Clients look for the first sentence, or for the code, or for the code in the message.
+                + "\(completionTokens) in the completion). Please reduce the length of the \(parameter) or completion. "
+                + "(context_length_exceeded)",
             details: [.init("n_prompt_tokens", .int(promptTokens)), .init("n_ctx", .int(limit))])
     }
 

@@ -82,6 +82,6 @@ def test_vectors(models):
 
 
 def test_a_prompt_over_the_context(models):
-    with pytest.raises(openai.BadRequestError, match="maximum context length") as error:
+    with pytest.raises(openai.BadRequestError, match="context_length_exceeded") as error:
         models["openai"].invoke("word " * (CONTEXT + 10))
     assert error.value.code == "context_length_exceeded"

@@ -1,6 +1,5 @@
 """schemathesis over /openapi.json: what it describes is what is served, and no request makes the server fail."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -54,16 +53,9 @@ def test_replies_are_as_described(tmp_path):
     flags = ["--alias", ALIAS, "--models-dir", tmp_path / "models", "--ctx-size", 96, "--predict", 4]
     (tmp_path / "models").mkdir()
     with Server(tmp_path / "log.txt", *flags) as server:
-        document = server.get("/openapi.json")
-        # schemathesis takes the schema of a stream for one of each event, as an object with `data`.
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for reply in operation["responses"].values():
-                    reply.get("content", {}).get("text/event-stream", {}).pop("schema", None)
-        (tmp_path / "openapi.json").write_text(json.dumps(document))
         command = [
             Path(sys.executable).parent / "st",
-            *("run", tmp_path / "openapi.json", "--url", server.url, "--checks", ",".join(CHECKS)),
+            *("run", f"{server.url}/openapi.json", "--checks", ",".join(CHECKS)),
             # Its 503 is meant, for who asks for one with fail_on_no_slot.
             *("--exclude-path", "/slots"),
             *("--max-time", SECONDS, "--phases", "examples,coverage,fuzzing", "--max-examples", 40),

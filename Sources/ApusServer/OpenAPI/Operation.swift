@@ -14,29 +14,29 @@ struct Operation: Sendable {
     /// A body to try; its `model` stands for one that there is.
     var example: JSONValue?
     /// The reply by content type, each with its schema; empty for no body, nil where there never is one.
-    var replies: [(type: String, schema: JSONValue)]?
+    var replies: [(type: String, schema: JSONValue?)]?
     /// Parameters of the query, all of which may be missing.
     var query: [(name: String, schema: JSONValue)] = []
     /// Statuses of errors beside those that any route can have.
     var errors: [Int] = []
 
     /// A reply in JSON, by the name of its schema.
-    static func json(_ name: String) -> [(type: String, schema: JSONValue)] {
+    static func json(_ name: String) -> [(type: String, schema: JSONValue?)] {
         [("application/json", Schema.named(name))]
     }
 
-    /// A reply in JSON, or in pieces as server-sent events.
-    static func jsonOrEvents(_ name: String) -> [(type: String, schema: JSONValue)] {
-        json(name) + [("text/event-stream", Schema.string)]
+    /// A reply in JSON, or in pieces as server-sent events, whose form OpenAPI has no words for.
+    static func jsonOrEvents(_ name: String) -> [(type: String, schema: JSONValue?)] {
+        json(name) + [("text/event-stream", nil)]
     }
 
     /// A reply in JSON, or in pieces of a line each.
-    static func jsonOrLines(_ name: String) -> [(type: String, schema: JSONValue)] {
+    static func jsonOrLines(_ name: String) -> [(type: String, schema: JSONValue?)] {
         json(name) + [("application/x-ndjson", Schema.string)]
     }
 
     /// A reply in text.
-    static let text: [(type: String, schema: JSONValue)] = [("text/plain", Schema.string)]
+    static let text: [(type: String, schema: JSONValue?)] = [("text/plain", Schema.string)]
 
     /// Errors of routes that work with a model: it is not there, or too much is to be done.
     static let modelErrors = [400, 404, 413, 503]
@@ -76,11 +76,13 @@ struct Operation: Sendable {
     }
 
     private func responses(error: String) -> [JSONValue.Member] {
-        func response(_ description: String, _ content: [(type: String, schema: JSONValue)]) -> JSONValue {
+        func response(_ description: String, _ content: [(type: String, schema: JSONValue?)]) -> JSONValue {
             var members: [JSONValue.Member] = [.init("description", .string(description))]
             if !content.isEmpty, method != .head {
-                members.append(
-                    .init("content", .object(content.map { .init($0.type, ["schema": $0.schema]) })))
+                let types = content.map { type, schema in
+                    JSONValue.Member(type, schema.map { ["schema": $0] } ?? .object([]))
+                }
+                members.append(.init("content", .object(types)))
             }
             return .object(members)
         }
