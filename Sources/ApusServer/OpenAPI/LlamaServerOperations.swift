@@ -40,7 +40,10 @@ extension OpenAPIDocument {
                 method: .get, path: "/slots", summary: "What is being computed.", replies: Operation.json("Slots"),
                 query: [
                     model,
-                    ("fail_on_no_slot", Schema.described(Schema.oneOf("0", "1"), "1 asks for 503 when all are taken")),
+                    (
+                        "fail_on_no_slot",
+                        Schema.described(Schema.string, "anything but 0 asks for 503 when all are taken")
+                    ),
                 ], errors: [404, 503]),
             Operation(
                 method: .get, path: "/metrics", summary: "Figures in the text form of Prometheus.",
@@ -99,7 +102,7 @@ extension OpenAPIDocument {
                 "ApplyTemplateRequest",
                 Schema.object(
                     [.init("messages", SamplingSchemas.messages)] + SamplingSchemas.template
-                        + optional(["model": Schema.string, "tools": ["type": "array", "items": ["type": "object"]]]),
+                        + optional(["model": Schema.string, "tools": ["type": "array"]]),
                     required: ["messages"], isClosed: false)),
         ]
     }
@@ -152,7 +155,7 @@ extension OpenAPIDocument {
         let piece = Schema.reply([
             "id": Schema.token, "piece": Schema.any(of: Schema.string, Schema.array(Schema.integer(0...255))),
         ])
-        let text = Schema.optional(Schema.string)
+        let text = Schema.nullable(Schema.string)
         return [
             .init(
                 "Tokens",

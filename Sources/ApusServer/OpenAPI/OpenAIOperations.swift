@@ -106,14 +106,14 @@ extension OpenAPIDocument {
                     Schema.object(
                         [
                             .init("role", Schema.constant("assistant")),
-                            .init("content", Schema.optional(Schema.string)),
+                            .init("content", Schema.nullable(Schema.string)),
                         ], required: ["role", "content"], isClosed: false)),
-                .init("logprobs", Schema.optional(Schema.named("ChatLogProbabilities"))),
+                .init("logprobs", Schema.nullable(Schema.named("ChatLogProbabilities"))),
             ], required: ["index", "message", "finish_reason"], isClosed: false)
         let textChoice = Schema.object(
             [
                 .init("index", Schema.count), .init("finish_reason", reason), .init("text", Schema.string),
-                .init("logprobs", Schema.optional(Schema.named("TextLogProbabilities"))),
+                .init("logprobs", Schema.nullable(Schema.named("TextLogProbabilities"))),
             ], required: ["index", "text", "finish_reason"], isClosed: false)
         let vector = Schema.object(
             [
@@ -148,10 +148,10 @@ extension OpenAPIDocument {
     private static var openAIParts: [JSONValue.Member] {
         let entry: [JSONValue.Member] = [
             .init("token", Schema.string), .init("logprob", Schema.number),
-            .init("bytes", Schema.optional(Schema.array(Schema.integer(0...255)))),
+            .init("bytes", Schema.nullable(Schema.array(Schema.integer(0...255)))),
         ]
         let top = Schema.object(entry, required: ["token", "logprob", "bytes"], isClosed: false)
-        let number = Schema.optional(Schema.number)
+        let number = Schema.nullable(Schema.number)
         return [
             .init(
                 "Error",
@@ -159,8 +159,8 @@ extension OpenAPIDocument {
                     "error": Schema.object(
                         [
                             .init("message", Schema.string), .init("type", Schema.string),
-                            .init("param", Schema.optional(Schema.string)),
-                            .init("code", Schema.optional(Schema.string)),
+                            .init("param", Schema.nullable(Schema.string)),
+                            .init("code", Schema.nullable(Schema.string)),
                             .init("n_prompt_tokens", Schema.count), .init("n_ctx", Schema.count),
                         ], required: ["message", "type", "param", "code"], isClosed: true)
                 ])),
@@ -200,9 +200,9 @@ extension OpenAPIDocument {
                         .init("tokens", Schema.array(Schema.string)), .init("token_logprobs", Schema.array(number)),
                         .init(
                             "top_logprobs",
-                            Schema.optional(
+                            Schema.nullable(
                                 Schema.array(
-                                    Schema.optional(["type": "object", "additionalProperties": Schema.number])))),
+                                    Schema.nullable(["type": "object", "additionalProperties": Schema.number])))),
                         .init("text_offset", Schema.array(Schema.count)),
                     ], required: ["tokens", "token_logprobs", "text_offset"], isClosed: false)),
         ]

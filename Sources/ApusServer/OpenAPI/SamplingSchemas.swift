@@ -69,7 +69,7 @@ enum SamplingSchemas {
                 .init("role", ["type": "string", "minLength": 1, "examples": ["system", "user", "assistant"]]),
                 .init(
                     "content",
-                    Schema.any(of: Schema.string, ["type": "null"], Schema.array(part, atLeast: 1))),
+                    Schema.optional(Schema.any(of: Schema.string, Schema.array(part, atLeast: 1)))),
             ], required: ["role"], isClosed: false)
         return Schema.array(message, atLeast: 1)
     }

@@ -54,8 +54,11 @@ enum Schema {
     /// One of several schemas.
     static func any(of schemas: JSONValue...) -> JSONValue { ["anyOf": .array(schemas)] }
 
-    /// A value or null, which is the same as no value in a request.
-    static func optional(_ schema: JSONValue) -> JSONValue { ["anyOf": [schema, ["type": "null"]]] }
+    /// A value, or what is the same as none in a request: null, or an array or object of nothing.
+    static func optional(_ schema: JSONValue) -> JSONValue { any(of: schema, named("Nothing")) }
+
+    /// A value or null, in a reply.
+    static func nullable(_ schema: JSONValue) -> JSONValue { any(of: schema, ["type": "null"]) }
 
     /// A schema that the document has under a name.
     static func named(_ name: String) -> JSONValue { ["$ref": .string("#/components/schemas/\(name)")] }
@@ -66,7 +69,7 @@ enum Schema {
         return .object(members + [.init("description", .string(text))])
     }
 
-    /// What a request has: members it must have, and such as may be missing or null. Others are passed over.
+    /// What a request has: members it must have, and such as may be missing. Others are passed over.
     static func request(
         required: KeyValuePairs<String, JSONValue> = [:], _ optional: KeyValuePairs<String, JSONValue> = [:]
     ) -> JSONValue {

@@ -15,6 +15,12 @@ extension OpenAPIDocument {
         return Family(
             tag: "Server", description: "The server itself.", error: "LlamaServerError",
             operations: health + [document],
-            schemas: [.init("Health", Schema.reply(["status": Schema.constant("ok")]))])
+            schemas: [
+                .init("Health", Schema.reply(["status": Schema.constant("ok")])),
+                .init(
+                    "Nothing",
+                    Schema.any(
+                        of: ["type": "null"], ["type": "array", "maxItems": 0], ["type": "object", "maxProperties": 0])),
+            ])
     }
 }
