@@ -3,6 +3,7 @@
 Uses nothing but the standard library, because every virtual environment of the tests has it.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -137,6 +138,14 @@ class Server:
     def descriptors(self):
         """How many files and connections it has open."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def sockets(self):
+        """How many of these are sockets: what it listens on, and connections."""
+        count = 0
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                count += os.readlink(entry).startswith("socket:")
+        return count
 
     def is_alive(self):
         return self.process.poll() is None
