@@ -12,6 +12,14 @@ public import ServiceLifecycle
 internal import Synchronization
 internal import UnixSignals
 
+#if canImport(Darwin)
+    internal import Darwin
+#elseif canImport(Musl)
+    internal import Musl
+#else
+    internal import Glibc
+#endif
+
 /// A server: the OpenAI, Ollama and llama-server APIs on models of a library.
 ///
 /// A `Service`: it runs until it is told to end, listens before any model is loaded, and lets requests finish.
@@ -92,7 +100,8 @@ public final class ApusServer: Service {
         do {
             try await application.run()
         } catch let error as IOError {
-            throw ApusError(.io, "cannot listen on \(listener.host):\(listener.port): \(error)")
+            let reason = String(cString: strerror(error.errnoCode))
+            throw ApusError(.io, "cannot listen on \(listener.host):\(listener.port): \(reason)")
         } catch let error as SocketAddressError {
             throw ApusError(.io, "cannot listen on \(listener.host):\(listener.port): \(error)")
         }
