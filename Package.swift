@@ -53,6 +53,7 @@ let package = Package(
                 .linkedLibrary("omp5", .when(traits: ["OpenMP"])),
             ]
         ),
+        .target(name: "CApus", cSettings: isStrict ? [.treatAllWarnings(as: .error)] : []),
         .target(name: "ApusGGUF", swiftSettings: swiftSettings),
         .target(name: "ApusJSON", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusTemplate", dependencies: ["ApusJSON", "ApusGGUF"], swiftSettings: swiftSettings),
