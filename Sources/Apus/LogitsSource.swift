@@ -30,7 +30,7 @@ public protocol LogitsSource: AnyObject {
 
 /// A sequence that can go back, so that a new prompt need not be computed where it begins like the last.
 public protocol RewindableLogitsSource: LogitsSource {
-    /// Drops tokens from the end of the sequence. The logits are those of before until the next `eval`.
+    /// Drops tokens from the end of the sequence. Until the next `eval` there need be no logits.
     ///
     /// - Parameter length: How many to keep.
     func truncate(to length: Int)

@@ -96,7 +96,7 @@ struct TextGeneration: Sendable {
 }
 
 /// Refuses logits that no sound model gives. A sampler would pass NaN over, but the text would mean nothing.
-private func checkLogits(_ logits: Span<Float>) throws(ApusError) {
+func checkLogits(_ logits: Span<Float>) throws(ApusError) {
     var unsound: UInt32 = 0
     // NaN is not below infinity either. Without a branch, so that the loop handles several at once.
     for i in 0..<logits.count { unsound |= logits[unchecked: i] < .infinity ? 0 : 1 }

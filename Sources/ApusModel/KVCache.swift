@@ -145,6 +145,12 @@ public final class KVSequence {
         while pages.count > kept { cache.release(pages.removeLast()) }
     }
 
+    /// Drops all tokens, and pages that were reserved for more.
+    package func removeAll() {
+        length = 0
+        while let page = pages.popLast() { cache.release(page) }
+    }
+
     /// How many free pages `reserve` would take.
     package func pagesToReserve(_ count: Int) -> Int {
         if count <= 0 { return 0 }

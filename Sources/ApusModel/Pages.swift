@@ -1,18 +1,18 @@
-internal import ApusGGUF
+package import ApusGGUF
 internal import CKernels
 
 /// Zeroed memory in huge pages where the system gives them; it costs nothing until it is touched.
-final class Pages: Sendable {
+package final class Pages: Sendable {
     // Safe to share: the address never changes; who writes where is the owner's business.
-    nonisolated(unsafe) let base: UnsafeMutableRawPointer
-    let byteCount: Int
+    nonisolated(unsafe) package let base: UnsafeMutableRawPointer
+    package let byteCount: Int
 
     /// Reserves memory.
     ///
     /// - Parameters:
     ///   - byteCount: At least 0.
     ///   - purpose: What it is for, for the error.
-    init(byteCount: Int, for purpose: String) throws(ApusError) {
+    package init(byteCount: Int, for purpose: String) throws(ApusError) {
         guard let base = apus_pages_alloc(max(byteCount, 64)) else {
             throw ApusError(.outOfMemory, "no memory for \(purpose): \(byteCount) bytes")
         }

@@ -120,50 +120,25 @@ extension Engine {
         let file = SessionFile(
             pageBytes: scheduler.pageBytes, fingerprint: model.weights.fingerprint,
             tokens: Array(ids.prefix(held.tokens)))
-        var checksum = SessionChecksum()
-        let output = try OutputFile(path: path)
-        func write(_ bytes: [UInt8]) throws(ApusError) {
-            checksum.add(bytes)
-            try output.write(bytes)
-        }
-        try write(file.head)
-        for page in held.pages { try write(scheduler.sync { $0.cache.bytes(of: page) }) }
-        var end: [UInt8] = []
-        end.appendNumber(checksum.value)
-        try output.write(end)
-        try output.finish()
+        try file.write(to: path) { index in scheduler.sync { $0.cache.bytes(of: held.pages[index]) } }
         return held.tokens
     }
 
     private func restore(_ path: String) throws(ApusError) -> [Int32] {
-        let source = try FileSource(path: path)
-        let file = try SessionFile(
-            source, path: path,
+        let reader = try SessionFile.Reader(
+            path: path,
             wanted: SessionFile(pageBytes: scheduler.pageBytes, fingerprint: model.weights.fingerprint, tokens: []),
             limit: contextLength, vocabularySize: model.vocabularySize)
-        var checksum = SessionChecksum()
-        checksum.add(file.head)
         let session = scheduler.sync { $0.beginRestoring() }
-        var isSound = false
+        var restored: [Int32]?
         defer {
-            let tokens = isSound ? file.tokens : nil
+            let tokens = restored
             scheduler.sync { $0.endRestoring(session, tokens: tokens) }
         }
-        var offset = file.head.count
-        for index in 0..<file.pageCount {
-            let bytes = try source.bytes(at: offset, count: file.pageBytes)
-            guard bytes.count == file.pageBytes else { break }
-            checksum.add(bytes)
-            offset += bytes.count
-            let count = min(KVCache.pagePositions, file.tokens.count - index * KVCache.pagePositions)
+        try reader.read { bytes, count throws(ApusError) in
             if let failure = scheduler.sync({ $0.restorePage(bytes, count: count, session: session) }) { throw failure }
         }
-        var end: [UInt8] = []
-        end.appendNumber(checksum.value)
-        isSound = try source.bytes(at: offset, count: 8) == end
-        guard isSound else {
-            throw ApusError(.format, "\(ApusError.printable(path)): is damaged, its checksum is another one")
-        }
-        return file.tokens
+        restored = reader.file.tokens
+        return reader.file.tokens
     }
 }

@@ -97,6 +97,14 @@ public struct SamplerChain: Sendable {
         return chain
     }
 
+    /// Takes note that the sequence is another one now; the generator goes on.
+    ///
+    /// - Parameter tokens: All that the sequence holds.
+    mutating func restart(after tokens: [Int32]) {
+        for i in samplers.indices { samplers[i].reset() }
+        for token in tokens { accept(token) }
+    }
+
     /// Forgets the accepted tokens and starts the generator again from its seed.
     public mutating func reset() {
         for i in samplers.indices { samplers[i].reset() }

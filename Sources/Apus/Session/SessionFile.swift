@@ -81,22 +81,3 @@ struct SessionFile {
         guard source.size == size else { throw refuse("has \(source.size) bytes, wanted: \(size)") }
     }
 }
-
-/// The checksum of a session file: a hash over its words of 32 bits.
-struct SessionChecksum {
-    private var hash = LogitsHash()
-
-    mutating func add(_ bytes: [UInt8]) {
-        var bytes = bytes
-        bytes.withUnsafeMutableBytes { hash.combine($0.bindMemory(to: Float.self)) }
-    }
-
-    var value: UInt64 { hash.value }
-}
-
-extension [UInt8] {
-    /// Adds a number, its lowest byte first.
-    mutating func appendNumber<T: FixedWidthInteger>(_ value: T) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { self += $0 }
-    }
-}
