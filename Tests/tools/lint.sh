@@ -4,7 +4,7 @@
 set -eu
 cd -- "$(dirname -- "$0")/../.."
 c_files() { find CKernels Sources Tests Benchmarks \( -name '*.c' -o -name '*.h' -o -name '*.cpp' \) -print0 2>/dev/null; }
-swift_files="Package.swift Sources Tests"
+swift_files="Package.swift Sources Tests Examples"
 
 if [ "${1:-}" = --fix ]; then
     # shellcheck disable=SC2086 # a list of words

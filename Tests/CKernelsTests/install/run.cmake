@@ -1,5 +1,6 @@
 # Installs the built kernels into a fresh folder, moves it, and builds and runs the consumer against it:
-# by find_package (static and shared) and by pkg-config (static and shared). Then checks the exported symbols.
+# by find_package (static and shared) and by pkg-config (static and shared); Examples/kernels too. Then checks the exported
+# symbols.
 function(run)
     execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output
                     OUTPUT_STRIP_TRAILING_WHITESPACE)
@@ -22,6 +23,11 @@ if(toolchain)
 endif()
 run(${CMAKE_COMMAND} -S ${source} -B ${work}/cmake ${arguments})
 run(${CMAKE_COMMAND} --build ${work}/cmake)
+
+# The examples, each of which checks its own result.
+run(${CMAKE_COMMAND} -S ${examples} -B ${work}/examples ${arguments})
+run(${CMAKE_COMMAND} --build ${work}/examples)
+run(${CMAKE_CTEST_COMMAND} --test-dir ${work}/examples --output-on-failure --no-tests=error)
 
 file(GLOB_RECURSE package ${work}/moved/*apus-kernels.pc)
 get_filename_component(package_folder ${package} DIRECTORY)
