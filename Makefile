@@ -29,7 +29,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run serve build test models setup fuzz format lint kernels bench compare microbench soak clean distclean missing
+.PHONY: help run serve build test models setup fuzz format lint kernels docs bench compare microbench soak clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ lint: .cache/venv ## check formatting and the linters' rules
 kernels: .cache/system-test ## build the kernels alone with CMake, for this machine and aarch64, and test them
 	$(tools)/kernels.sh host
 	$(tools)/kernels.sh aarch64
+
+docs: .cache/build ## build the libraries' documentation, into .cache/docs; warnings are errors
+	$(tools)/docs.sh
 
 bench: .cache/build ## measure the default model with apus bench (BENCH='-p 512 -n 128')
 	@$(tools)/fetch_model.sh smollm2

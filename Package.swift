@@ -128,6 +128,15 @@ let package = Package(
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusJSON", "ApusGGUF", "ApusCLI"],
             exclude: ["chat_terminal.py"],
             swiftSettings: swiftSettings),
+        // Examples/swift, which is a package too: here its programs are compiled and tested without another build of Apus.
+        .executableTarget(name: "ExampleGenerate", dependencies: ["Apus"], path: "Examples/swift/Sources/generate"),
+        .executableTarget(name: "ExampleConverse", dependencies: ["Apus"], path: "Examples/swift/Sources/converse"),
+        .target(
+            name: "LanguageModelAdapter", dependencies: ["Apus"], path: "Examples/swift/Sources/LanguageModelAdapter"),
+        .testTarget(
+            name: "ExamplesTests",
+            dependencies: ["Apus", "LanguageModelAdapter", "ExampleGenerate", "ExampleConverse"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "CKernelsTests", path: "Tests/CKernelsTests/runner", swiftSettings: swiftSettings),
         .testTarget(name: "StyleTests", swiftSettings: swiftSettings),

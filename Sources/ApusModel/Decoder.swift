@@ -84,7 +84,8 @@ public final class Decoder {
     /// Bytes that a decoder takes beside weights and cache, at the most.
     ///
     /// - Parameters:
-    ///   - weights: The model's spec and vocabulary.
+    ///   - spec: The model.
+    ///   - vocabularySize: The number of tokens that a logit is given for.
     ///   - maxTokens: The most tokens that a step can have.
     ///   - maxPositions: The most positions that a sequence can have.
     /// - Returns: Bytes of activations, attention's pieces and logits.

@@ -14,9 +14,7 @@ static inline int apus_edit_set_prompt(EditLine *editor, char *(*prompt)(EditLin
     return el_set(editor, EL_PROMPT, prompt);
 }
 
-static inline int apus_edit_set_editor(EditLine *editor, const char *name) {
-    return el_set(editor, EL_EDITOR, name);
-}
+static inline int apus_edit_set_editor(EditLine *editor, const char *name) { return el_set(editor, EL_EDITOR, name); }
 
 static inline int apus_edit_set_signals(EditLine *editor, int areHandled) {
     return el_set(editor, EL_SIGNAL, areHandled);
@@ -38,8 +36,8 @@ static inline void *apus_edit_data(EditLine *editor) {
     return data;
 }
 
-static inline int apus_edit_add(
-    EditLine *editor, const char *name, const char *help, unsigned char (*function)(EditLine *, int)) {
+static inline int apus_edit_add(EditLine *editor, const char *name, const char *help,
+                                unsigned char (*function)(EditLine *, int)) {
     return el_set(editor, EL_ADDFN, name, help, function);
 }
 

@@ -3,7 +3,7 @@
 # swift-format is the Swift toolchain's; clang-format and ruff are pinned in Tests/requirements.txt.
 set -eu
 cd -- "$(dirname -- "$0")/../.."
-c_files() { find CKernels Sources Tests Benchmarks \( -name '*.c' -o -name '*.h' -o -name '*.cpp' \) -print0 2>/dev/null; }
+c_files() { find CKernels Sources Tests Benchmarks Examples \( -name '*.c' -o -name '*.h' -o -name '*.cpp' \) -print0 2>/dev/null; }
 swift_files="Package.swift Sources Tests Examples"
 
 if [ "${1:-}" = --fix ]; then

@@ -8,6 +8,8 @@ Tests/Fuzz/run.sh 5
 .venv/bin/python Tests/BenchmarkTests/test_compare.py
 .venv/bin/python Tests/BenchmarkTests/test_serve.py
 swift build -c release --build-tests
+# The libraries' documentation, of the modules that this build has left.
+Tests/tools/docs.sh
 # The command, held to the f64 reference and to itself.
 .venv/bin/python Tests/Reference/test_numerics.py
 # The server, with the clients that people have.
