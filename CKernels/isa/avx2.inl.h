@@ -60,4 +60,10 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
 
 // 16 registers: 3 tokens' integer sums take 6, a weight 2, the products 4; the running sums spill once a block.
 enum { V(isa) = APUS_ISA_AVX2 };
-enum { V(product_tokens) = 3, V(float_tokens) = 6, V(attention_queries) = 3, V(attention_groups) = 1 };
+enum {
+    V(product_tokens) = 3,
+    V(direct_tokens) = 3,
+    V(float_tokens) = 6,
+    V(attention_queries) = 3,
+    V(attention_groups) = 1
+};

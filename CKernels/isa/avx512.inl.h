@@ -26,4 +26,10 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
 }
 
 enum { V(isa) = APUS_ISA_AVX512 };
-enum { V(product_tokens) = 12, V(float_tokens) = 12, V(attention_queries) = 6, V(attention_groups) = 2 };
+enum {
+    V(product_tokens) = 12,
+    V(direct_tokens) = 8,
+    V(float_tokens) = 12,
+    V(attention_queries) = 6,
+    V(attention_groups) = 2
+};

@@ -21,4 +21,10 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
 
 // 12 integer and 12 running sums leave 8 registers for a weight, its scales and temporaries.
 enum { V(isa) = APUS_ISA_AVX512VNNI };
-enum { V(product_tokens) = 12, V(float_tokens) = 12, V(attention_queries) = 6, V(attention_groups) = 2 };
+enum {
+    V(product_tokens) = 12,
+    V(direct_tokens) = 8,
+    V(float_tokens) = 12,
+    V(attention_queries) = 6,
+    V(attention_groups) = 2
+};

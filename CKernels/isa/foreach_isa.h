@@ -47,6 +47,7 @@ APUS_TARGET("dotprod")
 #include "isa/vector.inl.h"
 #include APUS_BODY
 #undef APUS_VARIANT
+#undef APUS_UNPACKED
 APUS_TARGET_END
 
 APUS_TARGET("dotprod,i8mm")
@@ -55,6 +56,7 @@ APUS_TARGET("dotprod,i8mm")
 #include "isa/vector.inl.h"
 #include APUS_BODY
 #undef APUS_VARIANT
+#undef APUS_UNPACKED
 APUS_TARGET_END
 
 #endif

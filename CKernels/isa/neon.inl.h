@@ -18,4 +18,10 @@ APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
 
 // 32 registers: 4 tokens' integer sums take 16, a weight 4; the running sums spill once a block.
 enum { V(isa) = APUS_ISA_NEON };
-enum { V(product_tokens) = 4, V(float_tokens) = 6, V(attention_queries) = 4, V(attention_groups) = 1 };
+enum {
+    V(product_tokens) = 4,
+    V(direct_tokens) = 4,
+    V(float_tokens) = 6,
+    V(attention_queries) = 4,
+    V(attention_groups) = 1
+};

@@ -12,6 +12,13 @@ APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
 // Matrix products want an order of their own.
 #define APUS_UNPACKED "quants/unpacked_i8mm.inl.h"
 
-// 32 registers: 4 tokens' integer sums take 16, a weight 4; the running sums spill once a block.
+// 32 registers: 4 tokens' running sums take 16, their integer sums of half of the rows 8. Unpacked weights of a block
+// would take all, so that they are not kept for a second token.
 enum { V(isa) = APUS_ISA_NEON_I8MM };
-enum { V(product_tokens) = 4, V(float_tokens) = 6, V(attention_queries) = 4, V(attention_groups) = 1 };
+enum {
+    V(product_tokens) = 4,
+    V(direct_tokens) = 1,
+    V(float_tokens) = 6,
+    V(attention_queries) = 4,
+    V(attention_groups) = 1
+};

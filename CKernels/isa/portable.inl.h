@@ -52,4 +52,10 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
 
 /// Tokens that the integer product takes at once, by what the registers hold.
 enum { V(isa) = APUS_ISA_PORTABLE };
-enum { V(product_tokens) = 1, V(float_tokens) = 1, V(attention_queries) = 1, V(attention_groups) = 1 };
+enum {
+    V(product_tokens) = 1,
+    V(direct_tokens) = 1,
+    V(float_tokens) = 1,
+    V(attention_queries) = 1,
+    V(attention_groups) = 1
+};

@@ -49,6 +49,44 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
     for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
 
+/// One token where an unpacked block takes all registers: half of the steps after the other.
+APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *acts, bool add, float *out) {
+    enum { plane = APUS_BITS * 64, is_signed = APUS_FORM == APUS_SIGNED };
+    const int offset = APUS_OFFSET + (is_signed ? V(signed_offset) : 0);
+    f32x16 sum = {0};
+    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
+        const size_t blocks = span_blocks(cols, first);
+        const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
+        for (size_t i = 0; i < blocks; i++) {
+            const int32_t *steps = (const int32_t *)(acts + (first + i) * APUS_Q8_RECORD), *starts = steps + 10;
+            const float *scale = (const float *)steps + 8;
+            i32x16 dot = {0};
+#pragma clang loop unroll(full)
+            for (int half = 0; half < 2; half++) {
+                const int g = APUS_GROUPS == 2 ? half : 0;
+                __asm__ volatile("" ::: "memory"); // keeps the halves apart
+                u8x64 w[8];
+                V(unpack_codes)(planes + i * plane, w);
+                if (half == 0 || APUS_GROUPS == 2)
+                    dot = offset == 0 ? (i32x16){0} : V(start_of)(V(start)(starts, 1, 0, g, APUS_GROUPS), offset);
+#pragma clang loop unroll(full)
+                for (int s = half * 4; s < half * 4 + 4; s++)
+                    dot = is_signed ? V(dot4_signed)(dot, w[s], steps[s]) : V(dot4)(dot, w[s], steps[s]);
+                if (half == 0 && APUS_GROUPS == 1) continue;
+                __asm__ volatile("" ::: "memory");
+                f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+                V(UNPACK_SCALES)(scales, i, d, minimum);
+                V(add_scaled)(&sum, 1, &dot, d[g], scale);
+                if (!APUS_HAS_MIN) continue;
+                float scaled_sum = scale[1];
+                if (APUS_GROUPS == 2) V(scale_half)(&scaled_sum, 1, scale, starts, 1, g);
+                V(add_minima)(&sum, 1, minimum[g], &scaled_sum);
+            }
+        }
+    }
+    V(store)(out, add ? V(load)(out) + sum : sum);
+}
+
 static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {
     enum { plane = APUS_BITS * 64 };
     for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
@@ -75,7 +113,8 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
                        void *scratch) {
     // Where eight tokens share an unpacked block, unpacking costs little and hides behind the products: storing it pays
     // late. (Q4_0, 16 tokens, from the second cache level: 156 GMAC/s stored, 186 unpacked twice.)
-    if (tokens > (V(product_tokens) >= APUS_DIRECT_TOKENS ? 2 * APUS_TILE_TOKENS : APUS_DIRECT_TOKENS)) {
+    enum { limit = V(direct_tokens), most = limit == 8 ? 2 * APUS_TILE_TOKENS : limit == 1 ? 1 : APUS_DIRECT_TOKENS };
+    if (tokens > most) {
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
@@ -84,8 +123,12 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
         if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, true, out);
         return;
     }
+    if (limit == 1) {
+        V(direct_one)(tile, cols, acts, false, out);
+        if (rest != NULL) V(direct_one)(tile, cols, rest, true, out);
+        return;
+    }
     // As many as the registers hold; each number is compiled by itself.
-    enum { limit = V(product_tokens) };
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t width = tokens - first < APUS_TILE_TOKENS ? tokens - first : APUS_TILE_TOKENS;
         const size_t before = first * APUS_Q8_RECORD * (cols / 32);

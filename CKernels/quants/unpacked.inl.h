@@ -7,14 +7,9 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
     f32x16 sum[APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t block = 0; block < cols / 32; block++) {
-        f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
-        for (size_t g = 0; g < (size_t)groups; g++) {
-            const size_t at = (block * (size_t)groups + g) * 16;
-            d[g] = V(load)(tile->scales + at);
-            if (has_min) minimum[g] = V(load)(tile->minima + at);
-        }
-        V(add_values)(sum, m, tile->values + block * 512, d, minimum, offset, groups, has_min, is_signed,
-                      acts + block * APUS_Q8_RECORD * width, width, t0);
+        const size_t at = block * (size_t)groups * 16;
+        V(add_values)(sum, m, tile->values + block * 512, tile->scales + at, has_min ? tile->minima + at : NULL, offset,
+                      groups, has_min, is_signed, acts + block * APUS_Q8_RECORD * width, width, t0);
     }
     for (int t = 0; t < m; t++) {
         float *to = out + (t0 + (size_t)t) * 16;

@@ -13,65 +13,38 @@ APUS_INLINE void V(put_values)(uint8_t *values, const u8x64 w[8]) {
     }
 }
 
-/// A step's bytes of m <= 4 tokens, 0 in the other lanes.
-APUS_INLINE int32x4_t V(load_tokens)(const int32_t *step, int m) {
-    int32x4_t tokens = vdupq_n_s32(0);
-    __builtin_memcpy(&tokens, step, (size_t)m * sizeof *step);
-    return tokens;
-}
-
-/// V(add_block) for a stored block and m <= 4 tokens. Codes, at most 127, and signed weights are multiplied alike.
-APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const f32x16 d[2], const f32x16 minimum[2],
-                               int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
-                               size_t t0) {
-    _Static_assert(V(product_tokens) <= 4, "two pairs of tokens");
-    (void)is_signed;
-    const int32_t *steps = (const int32_t *)acts + t0;
-    const float *scale = (const float *)acts + 8 * width + t0;
-    const int32_t *starts = (const int32_t *)acts + 10 * width + t0;
-    for (int g = 0; g < groups; g++) {
-        int32_t start[4] = {0}; // minus the offset times the sum of the activations
-        for (int t = 0; t < m; t++)
-            start[t] = (groups == 1 ? starts[t]
-                        : g == 0    ? starts[width + (size_t)t]
-                                    : starts[t] - starts[width + (size_t)t]) /
-                       APUS_START_OFFSET * offset;
-        // dots[i][j]: tokens 2 i and 2 i + 1 (halves) by rows 2 j and 2 j + 1.
-        int32x4_t dots[2][8];
-        for (int j = 0; j < 8; j++) {
-            dots[0][j] = (int32x4_t){start[0], start[0], start[1], start[1]};
-            dots[1][j] = (int32x4_t){start[2], start[2], start[3], start[3]};
-        }
+/// The integer sums of m <= 4 tokens for half of the rows, two registers a token, over some steps of 4 columns; they
+/// begin with the lanes of `start`.
+APUS_INLINE void V(dot_rows)(int32x4_t dot[8], int m, const uint8_t *values, int half, int count, const int32_t *steps,
+                             size_t width, int32x4_t start) {
+    // Tokens 2 i and 2 i + 1 (halves of a register) by rows 2 j and 2 j + 1: register 4 i + j.
+    for (int j = 0; j < 4; j++) {
+        dot[j] = vzip1q_s32(start, start);
+        dot[4 + j] = vzip2q_s32(start, start);
+    }
 #pragma clang loop unroll(full)
-        for (int p = g * (4 / groups); p < (g + 1) * (4 / groups); p++) {
-            const int32x4_t even = V(load_tokens)(steps + (size_t)(2 * p) * width, m);
-            const int32x4_t odd = V(load_tokens)(steps + (size_t)(2 * p + 1) * width, m);
-            const int8x16_t first = vreinterpretq_s8_s32(vzip1q_s32(even, odd));
-            const int8x16_t second = vreinterpretq_s8_s32(vzip2q_s32(even, odd));
+    for (int p = 0; p < count / 2; p++) {
+        V(keep_order)(dot);
+        const int32x4_t even = V(load_tokens)(steps + (size_t)(2 * p) * width, m);
+        const int32x4_t odd = V(load_tokens)(steps + (size_t)(2 * p + 1) * width, m);
+        const int8x16_t first = vreinterpretq_s8_s32(vzip1q_s32(even, odd));
+        const int8x16_t second = vreinterpretq_s8_s32(vzip2q_s32(even, odd));
 #pragma clang loop unroll(full)
-            for (int j = 0; j < 8; j++) {
-                const int8x16_t w = vreinterpretq_s8_u8(vld1q_u8(values + p * 128 + j * 16));
-                dots[0][j] = vmmlaq_s32(dots[0][j], first, w);
-                if (m > 2) dots[1][j] = vmmlaq_s32(dots[1][j], second, w);
-            }
+        for (int j = 0; j < 4; j++) {
+            const int8x16_t w = vreinterpretq_s8_u8(vld1q_u8(values + p * 128 + half * 64 + j * 16));
+            dot[j] = vmmlaq_s32(dot[j], first, w);
+            if (m > 2) dot[4 + j] = vmmlaq_s32(dot[4 + j], second, w);
         }
-        i32x16 dot[4];
-#pragma clang loop unroll(full)
-        for (int t = 0; t < m; t++) {
-            V(four_ints) rows;
-            for (int i = 0; i < 4; i++) {
-                const int64x2_t a = vreinterpretq_s64_s32(dots[t / 2][2 * i]);
-                const int64x2_t b = vreinterpretq_s64_s32(dots[t / 2][2 * i + 1]);
-                rows.quarter[i] = vreinterpretq_s32_s64(t % 2 == 0 ? vzip1q_s64(a, b) : vzip2q_s64(a, b));
-            }
-            dot[t] = rows.ints;
-        }
-        V(add_scaled)(sum, m, dot, d[g], scale);
-        if (has_min && groups == 1) V(add_minima)(sum, m, minimum[0], scale + width);
-        if (has_min && groups == 2) {
-            float scaled_half[4];
-            V(scale_half)(scaled_half, m, scale, starts, width, g);
-            V(add_minima)(sum, m, minimum[g], scaled_half);
+    }
+    V(keep_order)(dot);
+    for (int i = 0; i < 2; i++) {
+        int64x2_t pair[4];
+        for (int j = 0; j < 4; j++) pair[j] = vreinterpretq_s64_s32(dot[4 * i + j]);
+        for (int j = 0; j < 2; j++) {
+            dot[4 * i + j] = vreinterpretq_s32_s64(vzip1q_s64(pair[2 * j], pair[2 * j + 1]));
+            dot[4 * i + 2 + j] = vreinterpretq_s32_s64(vzip2q_s64(pair[2 * j], pair[2 * j + 1]));
         }
     }
 }
+
+#include "quants/unpacked_neon.inl.h"

@@ -3,10 +3,15 @@
 APUS_INLINE void V(put_values)(uint8_t *values, const u8x64 w[8]) { __builtin_memcpy(values, w, 512); }
 
 /// V(add_block) for a stored block.
-APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const f32x16 d[2], const f32x16 minimum[2],
+APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const float *scales, const float *minima,
                                int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
                                size_t t0) {
     u8x64 w[8];
     for (size_t s = 0; s < 8; s++) w[s] = V(load_bytes)(values + s * 64);
+    f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+    for (size_t g = 0; g < (size_t)groups; g++) {
+        d[g] = V(load)(scales + g * 16);
+        if (has_min) minimum[g] = V(load)(minima + g * 16);
+    }
     V(add_block)(sum, m, w, d, minimum, offset, groups, has_min, is_signed, acts, width, t0);
 }
