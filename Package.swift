@@ -63,9 +63,13 @@ let package = Package(
             name: "Apus", dependencies: ["ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
             swiftSettings: swiftSettings),
         .target(
+            name: "ApusAPI",
+            dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
+            swiftSettings: swiftSettings),
+        .target(
             name: "ApusServer",
             dependencies: [
-                "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
+                "ApusAPI", "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),

@@ -1,4 +1,5 @@
 package import Apus
+internal import ApusAPI
 public import ApusGGUF
 internal import HTTPTypes
 internal import Hummingbird

@@ -1,4 +1,5 @@
 public import Apus
+internal import ApusAPI
 
 /// How a server is set up.
 public struct ServerConfiguration: Sendable {
@@ -81,6 +82,14 @@ public struct ServerConfiguration: Sendable {
     public var exposesMetrics = true, exposesSlots = true
     /// A folder for saved prompts; nil for none.
     public var slotSavePath: String?
+
+    /// What holds where a request does not say it.
+    var defaults: RequestDefaults {
+        var defaults = RequestDefaults()
+        (defaults.sampling, defaults.maxTokens) = (sampling, maxTokens)
+        (defaults.chatTemplate, defaults.pooling) = (chatTemplate, pooling)
+        return defaults
+    }
 
     /// A server without models on 127.0.0.1:8080.
     public init() {}

@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTokenizer
@@ -20,17 +21,18 @@ final class Services: Sendable {
     /// When the server was made.
     let start = ContinuousClock.now
 
+    /// Makes prompts and requests of bodies.
+    let requests: Requests
     /// Counts the requests that are worked on.
     let gate: RequestGate
 
-    private let formats = PerModel<ChatFormat>()
-    private let longestTokens = PerModel<Int>()
     private let loading: Mutex<Set<String>>
 
     init(configuration: ServerConfiguration, library: ModelLibrary, logger: Logger) {
         self.configuration = configuration
         self.library = library
         catalog = ModelCatalog(library)
+        requests = Requests(defaults: configuration.defaults)
         self.logger = logger
         gate = RequestGate(
             limit: configuration.maxQueue.map { $0.addingClamped(configuration.library.engine.maxRunning) })
@@ -58,7 +60,7 @@ final class Services: Sendable {
     /// - Parameter name: What the request says; nil for nothing.
     /// - Returns: The file, and what to call it in the reply.
     /// - Throws: 404 when there is none, 400 when nothing was said and there are several.
-    func entry(named name: String?) throws(ServerError) -> (entry: LibraryEntry, name: String) {
+    func entry(named name: String?) throws(RequestError) -> (entry: LibraryEntry, name: String) {
         if let name, !name.isEmpty, let entry = library.entry(named: name) { return (entry, name) }
         if let name, !name.isEmpty, !configuration.acceptsAnyModel { throw .modelNotFound(name) }
         let entries = library.entries()
@@ -86,102 +88,22 @@ final class Services: Sendable {
         let found = try entry(named: name)
         let place = try gate.enter()
         if whileLoading == .refuse, loading.withLock({ $0.contains(found.entry.name) }) {
-            throw ServerError.unavailable("Loading model")
+            throw RequestError.unavailable("Loading model")
         }
         let start = ContinuousClock.now
         do {
             let library = library
             let lease = try await signal.run { try await library.use(found.entry.name, keepAlive: keepAlive) }
-            return ModelUse(name: found.name, lease: lease, place: place, loadDuration: .now - start)
+            return ModelUse(
+                name: found.name, engine: lease.engine, loadDuration: .now - start, holding: [lease, place])
         } catch let error as ApusError {
             if signal.isRaised { throw signal.error }
             logger.error("model cannot be loaded", metadata: ["model": "\(found.entry.name)", "error": "\(error)"])
             // The file may have gone between the look and the loading.
             if error.code == .notFound || library.entry(named: found.entry.name) == nil {
-                throw ServerError.modelNotFound(found.name)
+                throw RequestError.modelNotFound(found.name)
             }
-            throw ServerError.invalid("model", error.message, code: "model_not_loadable")
-        }
-    }
-
-    // MARK: Prompts
-
-    /// How a model wants a conversation.
-    ///
-    /// - Throws: 400 when the model has no template and shows no form of chat.
-    func chatFormat(_ use: ModelUse) throws(ServerError) -> ChatFormat {
-        do {
-            let source = configuration.chatTemplate
-            return try formats.value(for: use.model) { model throws(ApusError) in
-                try ChatFormat.find(model.metadata, model.tokenizer, replacedBy: source)
-            }
-        } catch {
-            throw .invalid(
-                "model", "model \(ApusError.quoted(use.name)) cannot be conversed with: \(error.message)",
-                code: "no_chat_template")
-        }
-    }
-
-    // MARK: Requests
-
-    /// Starts requests that make up one reply.
-    ///
-    /// - Parameters:
-    ///   - requests: One for each prompt.
-    ///   - use: The model.
-    ///   - signal: Calls them off.
-    ///   - parameter: What the prompts were made of, for errors: `messages` or `prompt`.
-    /// - Throws: 400 with the parameter, and 503 when too many requests wait; then none is under way.
-    func generate(
-        _ requests: [EngineRequest], use: ModelUse, signal: CancelSignal, parameter: String
-    ) throws(ServerError) -> Generation {
-        var requests = requests
-        for index in requests.indices { try resolve(&requests[index], use: use, parameter: parameter) }
-        do {
-            return try Generation(requests, use: use, signal: signal)
-        } catch {
-            throw ServerError(error, parameter: parameter)
-        }
-    }
-
-    /// Makes ids of a request's prompt, and checks that the context holds them.
-    private func resolve(_ request: inout EngineRequest, use: ModelUse, parameter: String) throws(ServerError) {
-        let limit = min(use.engine.contextLength, request.contextLength ?? .max)
-        if case .text(let bytes, _) = request.prompt {
-            try checkLength(bytes.count, use: use, limit: limit, parameter: parameter)
-        }
-        let ids = request.prompt.ids(use.tokenizer)
-        if ids.isEmpty {
-            throw .invalid(parameter, "\(parameter) has no tokens, wanted: at least one", code: "invalid_value")
-        }
-        request.prompt = .ids(ids)
-        if ids.count > limit {
-            throw .contextFull(
-                promptTokens: ids.count, completionTokens: request.generation.maxTokens ?? 0, limit: limit,
-                parameter: parameter)
-        }
-    }
-
-    /// Refuses a text that has more tokens than the context holds, however it is cut: nobody waits while it is.
-    ///
-    /// - Parameters:
-    ///   - bytes: Bytes of the text.
-    ///   - use: The model.
-    ///   - limit: Tokens that the context holds.
-    ///   - parameter: What the text is, for the error.
-    /// - Throws: 400, with the fewest tokens that the text can have.
-    func checkLength(_ bytes: Int, use: ModelUse, limit: Int, parameter: String) throws(ServerError) {
-        let tokens = bytes / longestToken(of: use.model)
-        guard tokens > limit else { return }
-        throw .contextFull(promptTokens: tokens, completionTokens: 0, limit: limit, parameter: parameter)
-    }
-
-    /// Bytes of a vocabulary's longest token.
-    private func longestToken(of model: Model) -> Int {
-        longestTokens.value(for: model) { model in
-            (0..<Int32(clamping: model.vocabularySize)).reduce(1) {
-                max($0, model.tokenizer.bytes(of: $1, renderSpecial: true).count)
-            }
+            throw RequestError.invalid("model", error.message, code: "model_not_loadable")
         }
     }
 }

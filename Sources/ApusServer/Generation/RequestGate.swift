@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import Synchronization
 
 /// Counts the requests that are being worked on, and lets no more in than there may be.
@@ -17,7 +18,7 @@ final class RequestGate: Sendable {
     ///
     /// - Returns: Its place, which is free again when this is gone.
     /// - Throws: 503 when all places are taken.
-    func enter() throws(ServerError) -> Place {
+    func enter() throws(RequestError) -> Place {
         let isFull = count.withLock { count in
             if let limit, count >= limit { return true }
             count += 1

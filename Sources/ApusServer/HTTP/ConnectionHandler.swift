@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes

@@ -1,35 +1,11 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 
-/// Turns the events of a generation into the objects of a streamed reply. A value for each reply; knows nothing of HTTP.
-protocol StreamRenderer: Sendable {
-    /// The form of the reply.
-    var format: StreamFormat { get }
-    /// How an error is written that comes after the beginning.
-    var errorStyle: ErrorStyle { get }
-
-    /// What comes before any event.
-    mutating func start() -> [JSONValue]
-    /// What an event is worth.
-    ///
-    /// - Parameters:
-    ///   - event: The event.
-    ///   - source: Which of the generation's prompts it belongs to, from 0.
-    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue]
-    /// What comes when all choices have ended.
-    mutating func finish() -> [JSONValue]
-}
-
-/// The form of a reply that comes in pieces.
-enum StreamFormat: Sendable {
-    /// Server-sent events; `[DONE]` ends them where the API has it so.
-    case events(endWithDone: Bool)
-    /// An object a line.
-    case lines
-
+extension StreamFormat {
     fileprivate var headers: HTTPFields {
         var headers: HTTPFields = [.cacheControl: "no-cache", .xAccelBuffering: "no"]
         switch self {
@@ -80,7 +56,7 @@ extension Response {
                     try await Self.write(generation, &renderer, to: &body)
                 } catch {
                     generation.cancel()
-                    guard let error = try? ServerError(thrown: error) else { throw error }
+                    guard let error = try? RequestError(thrown: error) else { throw error }
                     try await body.write(format.buffer([renderer.errorStyle.body(error)]))
                 }
                 if let end = format.end { try await body.write(end) }

@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import ApusJSON
 internal import Hummingbird
 
@@ -12,7 +13,7 @@ struct HealthRoutes: RouteGroup {
     func addRoutes(to routes: Routes) {
         for path in ["/health", "/v1/health"] {
             routes.get(path) { [services] _ in
-                guard services.isReady else { throw ServerError.unavailable("Loading model") }
+                guard services.isReady else { throw RequestError.unavailable("Loading model") }
                 return Response(json: ["status": "ok"])
             }
         }

@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import HTTPTypes
@@ -32,27 +33,27 @@ extension Response {
     ///   - style: How the route's family writes errors.
     /// - Throws: The error itself when it is one of the connection, about which there is nobody to tell.
     init(_ error: any Error, style: ErrorStyle) throws {
-        let error = try ServerError(thrown: error)
+        let error = try RequestError(thrown: error)
         var headers: HTTPFields = [:]
         if let seconds = error.retryAfter { headers[.retryAfter] = "\(seconds)" }
         // OpenAI's clients try again on some statuses unless they are told that it is of no use.
-        if error.status.code < 500, error.status.code != 429 { headers[.xShouldRetry] = "false" }
-        if error.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        self.init(json: style.body(error), status: error.status, headers: headers)
+        if error.status < 500, error.status != 429 { headers[.xShouldRetry] = "false" }
+        if error.status == 401 { headers[.wwwAuthenticate] = "Bearer" }
+        self.init(json: style.body(error), status: .init(code: error.status), headers: headers)
     }
 }
 
-extension ServerError {
+extension RequestError {
     /// What a handler threw.
     ///
     /// - Throws: The error itself when it is one of the connection.
     init(thrown error: any Error) throws {
         switch error {
-        case let error as ServerError: self = error
+        case let error as RequestError: self = error
         case let error as ApusError: self.init(error)
         case let error as HTTPError:
             self = .invalid(nil, error.body ?? "\(error.status)")
-            status = error.status
+            status = error.status.code
         default: throw error
         }
     }
@@ -69,13 +70,13 @@ extension RequestBody {
     /// The whole body.
     ///
     /// - Parameter limit: Bytes that there may be.
-    /// - Throws: `ServerError` with status 413 when there are more, and errors of the connection.
+    /// - Throws: `RequestError` with status 413 when there are more, and errors of the connection.
     func collected(limit: Int) async throws -> ByteBuffer {
         var body: ByteBuffer?
         for try await var part in self {
             guard (body?.readableBytes ?? 0) + part.readableBytes <= limit else {
-                throw ServerError(
-                    status: .contentTooLarge, type: "invalid_request_error", code: "body_too_large",
+                throw RequestError(
+                    status: 413, type: "invalid_request_error", code: "body_too_large",
                     message: "the request body is longer than \(limit) bytes")
             }
             if body == nil { body = part } else { body?.writeBuffer(&part) }

@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import HTTPTypes
@@ -33,7 +34,7 @@ enum RouteGroups {
 
 /// Where a family adds its routes.
 struct Routes {
-    /// What a route does with a request; it throws `ServerError`, or `ApusError` where there is nothing more to say.
+    /// What a route does with a request; it throws `RequestError`, or `ApusError` where there is nothing more to say.
     typealias Handler = @Sendable (Call) async throws -> Response
 
     let router: Router<ServerContext>
@@ -85,12 +86,12 @@ struct Call: Sendable {
     /// The body as a JSON object, whatever its content type says it is.
     ///
     /// - Throws: 400 when it is none.
-    func fields() throws(ServerError) -> Fields { try Fields(try json()) }
+    func fields() throws(RequestError) -> Fields { try Fields(try json()) }
 
     /// The body as JSON.
     ///
     /// - Throws: 400 that tells line and column.
-    func json() throws(ServerError) -> JSONValue {
+    func json() throws(RequestError) -> JSONValue {
         guard body.readableBytes > 0 else {
             throw .invalid(nil, "missing request body, wanted: a JSON object", code: "missing_body")
         }

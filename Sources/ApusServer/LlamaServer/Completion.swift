@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import ApusTokenizer
 internal import Hummingbird
@@ -10,7 +11,7 @@ extension LlamaServerRoutes {
         let use = try await use(fields, call)
         let signal = await call.cancelSignal()
         let request = try CompletionRequest(fields, use: use, services: services)
-        let generation = try services.generate(request.requests, use: use, signal: signal, parameter: "prompt")
+        let generation = try services.requests.generate(request.requests, use: use, signal: signal, parameter: "prompt")
         let reply = CompletionReply(
             use: use, request: request, promptIDs: request.requests.indices.map(generation.promptIDs))
         if request.isStreamed { return Response(streaming: generation, CompletionStream(reply)) }
@@ -159,7 +160,7 @@ struct CompletionStream: StreamRenderer {
 
     mutating func start() -> [JSONValue] { [] }
 
-    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue] {
+    mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
         case .promptLogProbabilities: return []
         case .prompt(let progress):

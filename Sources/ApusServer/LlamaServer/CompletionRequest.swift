@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTokenizer
@@ -29,7 +30,7 @@ struct CompletionRequest: Sendable {
     ///   - use: The model.
     ///   - services: Has the defaults.
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields, use: ModelUse, services: Services) throws(ServerError) {
+    init(_ fields: Fields, use: ModelUse, services: Services) throws(RequestError) {
         try RequestRules.check(fields)
         let unsupported = [
             "post_sampling_probs": try fields.bool("post_sampling_probs") ?? false,
@@ -54,7 +55,7 @@ struct CompletionRequest: Sendable {
         let wanted = [try fields.int("n_probs", in: most), try fields.int("logprobs", in: most)]
         probabilities = wanted.compactMap(\.self).first ?? 0
         var base = EngineRequest(.ids([]))
-        try base.read(fields, use: use, services: services)
+        try base.read(fields, use: use, defaults: services.configuration.defaults)
         if let choices = try fields.int("n_cmpl", in: 1...EngineRequest.maxChoices) { base.choices = choices }
         if probabilities > 0 { base.logProbabilities = probabilities }
         let prompts = try Self.prompts(fields, use.tokenizer)
@@ -73,7 +74,7 @@ struct CompletionRequest: Sendable {
     /// Reads `prompt`: a text, token ids, both mixed, an object with `prompt_string`, or an array of these.
     private static func prompts(
         _ fields: Fields, _ tokenizer: any Tokenizer
-    ) throws(ServerError) -> [EngineRequest.Prompt] {
+    ) throws(RequestError) -> [EngineRequest.Prompt] {
         guard let value = fields.value("prompt") else {
             throw fields.missing("prompt", wanted: "a string, an array of token ids, or an array of these")
         }
@@ -92,7 +93,7 @@ struct CompletionRequest: Sendable {
 
     private static func prompt(
         _ value: JSONValue, _ name: String, _ fields: Fields, _ tokenizer: any Tokenizer
-    ) throws(ServerError) -> EngineRequest.Prompt {
+    ) throws(RequestError) -> EngineRequest.Prompt {
         switch value {
         case .string(let text): return .text(Array(text.utf8), parseSpecial: true)
         case .array(let parts):

@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusModel
 
 /// The engines' metrics under llama-server's names, in the text form of Prometheus.

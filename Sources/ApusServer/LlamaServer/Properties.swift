@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTokenizer
@@ -11,7 +12,7 @@ extension LlamaServerRoutes {
         // Of several models that are nobody's choice the server tells nothing but itself.
         let isAnybodys = named == nil && services.configuration.preloadedModels.isEmpty
         if isAnybodys, services.library.entries().count != 1 { return properties(name: "apus", path: "none", nil) }
-        if named == nil, !services.isReady { throw ServerError.unavailable("Loading model") }
+        if named == nil, !services.isReady { throw RequestError.unavailable("Loading model") }
         let (entry, name) = try services.entry(named: named)
         if let loaded = await services.library.loaded.first(where: { $0.entry == entry }) {
             let model = loaded.engine.model
@@ -50,7 +51,7 @@ extension LlamaServerRoutes {
             "endpoint_slots": .bool(services.configuration.exposesSlots), "endpoint_props": false,
             "endpoint_metrics": .bool(services.configuration.exposesMetrics),
             "chat_template": text(model?.chatTemplate), "bos_token": text(model?.bosToken),
-            "eos_token": text(model?.eosToken), "build_info": .string(ServerInfo.fingerprint), "is_sleeping": false,
+            "eos_token": text(model?.eosToken), "build_info": .string(ReplyOrigin.fingerprint), "is_sleeping": false,
         ]
     }
 }

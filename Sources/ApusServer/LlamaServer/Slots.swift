@@ -1,13 +1,14 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 
 extension LlamaServerRoutes {
     /// `GET /slots`: what is being computed, a place for each sequence, and places that are free.
     func slots(_ call: Call) async throws -> JSONValue {
-        let name = try call.query("model").map { name throws(ServerError) in
+        let name = try call.query("model").map { name throws(RequestError) in
             try services.entry(named: name).entry.name
         }
-        if name == nil, !services.isReady { throw ServerError.unavailable("Loading model") }
+        if name == nil, !services.isReady { throw RequestError.unavailable("Loading model") }
         let engines = await services.library.loaded.filter { name == nil || $0.entry.name == name }.map(\.engine)
         var slots: [JSONValue] = []
         for engine in engines {
@@ -18,7 +19,7 @@ extension LlamaServerRoutes {
         let places = services.library.options.engine.maxRunning
         let isFull = slots.count >= places
         if isFull, let word = call.query("fail_on_no_slot"), !word.isEmpty, word != "0" {
-            throw ServerError.unavailable("no slot available")
+            throw RequestError.unavailable("no slot available")
         }
         let contextLength = engines.first?.contextLength ?? services.library.options.load.contextLength ?? 0
         while slots.count < places { slots.append(Slot.json(slots.count, nil, contextLength: contextLength)) }

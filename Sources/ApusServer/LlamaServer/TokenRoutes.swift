@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTemplate
@@ -26,10 +27,10 @@ extension LlamaServerRoutes {
         return .object(members)
     }
 
-    private func tokens(_ fields: Fields, _ use: ModelUse) throws(ServerError) -> [Int32] {
+    private func tokens(_ fields: Fields, _ use: ModelUse) throws(RequestError) -> [Int32] {
         if fields.value("messages") != nil {
             let messages = try Messages.read(fields)
-            return try services.promptIDs(messages, use, options: try ChatPromptOptions(fields))
+            return try services.requests.promptIDs(messages, use, options: try ChatPromptOptions(fields))
         }
         // What is absent differs: vLLM adds the begin token unless it is told not to, llama-server the other way round.
         let name = fields.has("content") ? "content" : "prompt"
@@ -78,16 +79,9 @@ extension LlamaServerRoutes {
     /// `POST /apply-template`: the prompt that a chat request would have.
     func applyTemplate(_ call: Call) async throws -> JSONValue {
         let fields = try call.fields()
-        let messages = try Messages.read(fields)
-        var options = try ChatPromptOptions(fields)
-        options.tools = try fields.array("tools").map(JSONValue.array) ?? .null
+        let body = try TemplateBody(fields)
         let use = try await use(fields, call)
-        let format = try services.chatFormat(use)
-        do {
-            return ["prompt": .string(try format.prompt(messages, options: options).text)]
-        } catch {
-            throw ServerError.invalid("messages", error.message, code: "template_error")
-        }
+        return ["prompt": .string(try body.prompt(services.requests.chatFormat(use)))]
     }
 
     /// `GET /tokenizer_info` of vLLM: what a client needs who makes prompts of its own.

@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import HTTPTypes
 internal import Hummingbird
 
@@ -18,8 +19,8 @@ struct Authentication: RouterMiddleware {
         if Self.openPaths.contains(request.uri.path) || isAllowed(request.headers) {
             return try await next(request, context)
         }
-        let error = ServerError(
-            status: .unauthorized, type: "authentication_error", code: "invalid_api_key",
+        let error = RequestError(
+            status: 401, type: "authentication_error", code: "invalid_api_key",
             message: "missing or wrong API key, wanted: an Authorization header with Bearer and a key")
         return try Response(error, style: ErrorStyle(path: request.uri.path))
     }

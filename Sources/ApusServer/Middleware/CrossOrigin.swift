@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import HTTPTypes
 internal import Hummingbird
 
@@ -17,8 +18,8 @@ struct CrossOrigin: RouterMiddleware {
         guard isAllowed(origin) || isOwn(origin, request) else {
             // A browser sends some requests without asking first; this keeps a strange page from using up the server.
             if request.method == .get || request.method == .head { return try await next(request, context) }
-            let error = ServerError(
-                status: .forbidden, type: "permission_error", code: "origin_not_allowed",
+            let error = RequestError(
+                status: 403, type: "permission_error", code: "origin_not_allowed",
                 message: "pages of this origin may not use the server (--cors-origin)")
             return try Response(error, style: ErrorStyle(path: request.uri.path))
         }

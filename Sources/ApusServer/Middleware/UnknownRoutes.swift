@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import HTTPTypes
 internal import Hummingbird
 
@@ -15,11 +16,11 @@ struct UnknownRoutes: RouterMiddleware {
             let style = ErrorStyle(path: path)
             let methods = table.methods(for: path).map(\.rawValue).sorted()
             guard !methods.isEmpty else {
-                return try Response(ServerError.notFound("there is nothing at this path"), style: style)
+                return try Response(RequestError.notFound("there is nothing at this path"), style: style)
             }
             let allowed = methods.joined(separator: ", ")
-            let wrongMethod = ServerError(
-                status: .methodNotAllowed, type: "invalid_request_error", code: "method_not_allowed",
+            let wrongMethod = RequestError(
+                status: 405, type: "invalid_request_error", code: "method_not_allowed",
                 message: "the method is \(request.method.rawValue), wanted: \(allowed)")
             var response = try Response(wrongMethod, style: style)
             response.headers[.allow] = allowed

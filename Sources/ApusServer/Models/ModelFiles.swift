@@ -1,3 +1,5 @@
+internal import ApusAPI
+
 package import Apus
 package import ApusGGUF
 

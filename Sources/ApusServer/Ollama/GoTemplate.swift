@@ -1,3 +1,5 @@
+internal import ApusAPI
+
 package import ApusGGUF
 internal import ApusJSON
 package import ApusTemplate

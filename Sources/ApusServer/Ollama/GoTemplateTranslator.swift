@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import ApusGGUF
 
 /// Says a Go template in Jinja: text becomes literals, so that Jinja's rules for white space do not matter; variables, which

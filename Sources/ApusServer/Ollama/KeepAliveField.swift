@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 
 extension KeepAlive {
@@ -7,7 +8,7 @@ extension KeepAlive {
     /// - Parameter fields: The request.
     /// - Returns: nil when the request says nothing.
     /// - Throws: 400 for what is neither.
-    static func read(_ fields: Fields) throws(ServerError) -> KeepAlive? {
+    static func read(_ fields: Fields) throws(RequestError) -> KeepAlive? {
         guard let value = fields.value("keep_alive") else { return nil }
         if case .string(let text) = value, let time = KeepAlive(text: text) { return time }
         if let seconds = value.number { return KeepAlive(seconds: seconds) }

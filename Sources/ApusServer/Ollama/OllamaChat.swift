@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import Hummingbird
 
@@ -19,7 +20,7 @@ extension OllamaRoutes {
             kind: .chat, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil)
         var prompt = ChatPromptOptions()
         prompt.variables = options.variables
-        var ids = try services.promptIDs(messages, use, options: prompt)
+        var ids = try services.requests.promptIDs(messages, use, options: prompt)
         let limit = min(use.engine.contextLength, request.contextLength ?? .max)
         if options.truncates, ids.count > limit {
             (ids, reply.droppedMessages) = try fit(messages, limit: limit, use: use, options: prompt)
@@ -29,8 +30,8 @@ extension OllamaRoutes {
     }
 
     /// The messages; roles may be in capitals.
-    private static func messages(_ fields: Fields) throws(ServerError) -> [ChatMessage] {
-        try Messages.read(fields).enumerated().map { index, message throws(ServerError) in
+    private static func messages(_ fields: Fields) throws(RequestError) -> [ChatMessage] {
+        try Messages.read(fields).enumerated().map { index, message throws(RequestError) in
             guard [nil, .array([])].contains(message.json["images"]) else {
                 throw .unsupported("messages[\(index)].images", "messages[\(index)].images is not supported yet")
             }
@@ -48,7 +49,7 @@ extension OllamaRoutes {
     func answer(
         _ request: EngineRequest, _ reply: OllamaReply, isStreamed: Bool, parameter: String, signal: CancelSignal
     ) async throws -> Response {
-        let generation = try services.generate([request], use: reply.use, signal: signal, parameter: parameter)
+        let generation = try services.requests.generate([request], use: reply.use, signal: signal, parameter: parameter)
         if isStreamed {
             return Response(
                 streaming: generation, OllamaStream(reply, promptIDs: generation.promptIDs(0)))
@@ -77,7 +78,7 @@ extension OllamaRoutes {
     /// - Returns: The tokens, and how many messages are left out. Where nothing helps, the shortest prompt there is.
     private func fit(
         _ messages: [ChatMessage], limit: Int, use: ModelUse, options: ChatPromptOptions
-    ) throws(ServerError) -> (ids: [Int32], dropped: Int) {
+    ) throws(RequestError) -> (ids: [Int32], dropped: Int) {
         let isKept = { (message: ChatMessage) in message.role == "system" }
         let talk = messages.indices.filter { !isKept(messages[$0]) }
         // What remains begins with a question where there is one.
@@ -88,7 +89,7 @@ extension OllamaRoutes {
             let middle = (low + high) / 2
             let dropped = Set(talk.prefix(cuts[middle]))
             let rest = messages.indices.filter { !dropped.contains($0) }.map { messages[$0] }
-            let ids = try services.promptIDs(rest, use, options: options)
+            let ids = try services.requests.promptIDs(rest, use, options: options)
             // Room for a token of the reply too.
             if ids.count < limit {
                 best = (ids, dropped.count)
@@ -99,6 +100,6 @@ extension OllamaRoutes {
             }
         }
         if let best { return best }
-        return (try services.promptIDs(messages, use, options: options), 0)
+        return (try services.requests.promptIDs(messages, use, options: options), 0)
     }
 }

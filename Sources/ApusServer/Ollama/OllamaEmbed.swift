@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import Hummingbird
 
@@ -14,10 +15,10 @@ extension OllamaRoutes {
         let signal = await call.cancelSignal()
         let use = try await use(fields, signal: signal)
         let limit = try contextLimit(fields, use)
-        let prompts = try texts.map { text throws(ServerError) in
+        let prompts = try texts.map { text throws(RequestError) in
             try Self.prompt(text, use, limit: limit, truncates: truncates, parameter: "input")
         }
-        let embeddings = try await services.embed(
+        let embeddings = try await services.requests.embed(
             prompts, use: use, isNormalized: true, signal: signal, parameter: "input")
         let vectors = embeddings.map { Self.shortened($0.vector, to: dimensions) }
         return Response(json: [
@@ -38,13 +39,13 @@ extension OllamaRoutes {
         if text.isEmpty { return Response(json: ["embedding": []]) }
         let prompt = try Self.prompt(
             text, use, limit: try contextLimit(fields, use), truncates: false, parameter: "prompt")
-        let embeddings = try await services.embed(
+        let embeddings = try await services.requests.embed(
             [prompt], use: use, isNormalized: false, signal: signal, parameter: "prompt")
         return Response(json: ["embedding": .doubles(embeddings[0].vector.lazy.map(Double.init))])
     }
 
     /// The texts of `input`; none when it is empty.
-    private static func inputs(_ fields: Fields) throws(ServerError) -> [String] {
+    private static func inputs(_ fields: Fields) throws(RequestError) -> [String] {
         switch fields.value("input") {
         case nil, .string(""): return []
         case .string(let text): return [text]
@@ -66,7 +67,7 @@ extension OllamaRoutes {
     /// - Throws: 400 when there are too many and the end of the text must not be left out.
     private static func prompt(
         _ text: String, _ use: ModelUse, limit: Int, truncates: Bool, parameter: String
-    ) throws(ServerError) -> EngineRequest.Prompt {
+    ) throws(RequestError) -> EngineRequest.Prompt {
         let ids = EngineRequest.Prompt.text(Array(text.utf8), parseSpecial: false).ids(use.tokenizer)
         if ids.count > limit, !truncates {
             throw .contextFull(promptTokens: ids.count, completionTokens: 0, limit: limit, parameter: parameter)
@@ -74,7 +75,7 @@ extension OllamaRoutes {
         return .ids(Array(ids.prefix(limit)))
     }
 
-    private func contextLimit(_ fields: Fields, _ use: ModelUse) throws(ServerError) -> Int {
+    private func contextLimit(_ fields: Fields, _ use: ModelUse) throws(RequestError) -> Int {
         var request = EngineRequest(.ids([]))
         try request.readOptions(fields, use: use, services: services)
         return min(use.engine.contextLength, request.contextLength ?? .max)

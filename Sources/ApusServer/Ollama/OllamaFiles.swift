@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import Hummingbird
@@ -10,7 +11,7 @@ extension OllamaRoutes {
         let name = try modelName(fields)
         let (files, entry) = try folderEntry(name, "model")
         guard let places = files.places(of: entry) else {
-            throw ServerError.invalid(
+            throw RequestError.invalid(
                 "model", "model \(ApusError.quoted(name, limit: 200)) is not in the models' folder and is not deleted")
         }
         try await onDisk { () throws(ApusError) in try files.delete(places) }
@@ -31,12 +32,12 @@ extension OllamaRoutes {
             throw fields.wrong(
                 "destination", .string(text), wanted: "NAME or NAME:TAG of letters, digits, '.', '_' and '-'")
         }
-        guard let entry = library.entry(named: source) else { throw ServerError.modelNotFound(source) }
+        guard let entry = library.entry(named: source) else { throw RequestError.modelNotFound(source) }
         guard let folder = library.options.folder else { throw Self.noFolder }
         let files = ModelFiles(folder: folder)
         // Of a model that has the name already, in capitals or small letters.
         let replaced = library.entry(named: text)
-        let old = try replaced.map { replaced throws(ServerError) in
+        let old = try replaced.map { replaced throws(RequestError) in
             guard Self.isNamed(replaced, text), replaced == entry || files.places(of: replaced) != nil else {
                 throw .invalid(
                     "destination", "destination: \(ApusError.quoted(text)) is the name of a model outside of the folder"
@@ -52,10 +53,10 @@ extension OllamaRoutes {
         return Response(status: .ok)
     }
 
-    private static let noFolder = ServerError.invalid("model", "this server has no models' folder")
+    private static let noFolder = RequestError.invalid("model", "this server has no models' folder")
 
     /// The model of a name, which must be its own and not another one that it was given.
-    private func folderEntry(_ name: String, _ field: String) throws(ServerError) -> (ModelFiles, LibraryEntry) {
+    private func folderEntry(_ name: String, _ field: String) throws(RequestError) -> (ModelFiles, LibraryEntry) {
         guard let entry = services.library.entry(named: name) else { throw .modelNotFound(name) }
         guard Self.isNamed(entry, name) else {
             let (given, own) = (ApusError.quoted(name, limit: 200), ApusError.quoted(entry.name, limit: 200))
@@ -75,7 +76,7 @@ extension OllamaRoutes {
             try await DetachedThread.run { Result { () throws(ApusError) in try work() } }.get()
         } catch {
             services.logger.error("the models' folder cannot be changed", metadata: ["error": "\(error)"])
-            throw ServerError(error, parameter: "model")
+            throw RequestError(error, parameter: "model")
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTemplate
@@ -41,7 +42,7 @@ struct OllamaQuestion {
     /// Reads it.
     ///
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields) throws(ServerError) {
+    init(_ fields: Fields) throws(RequestError) {
         self.fields = fields
         prompt = try fields.string("prompt") ?? ""
         isRaw = try fields.bool("raw") ?? false
@@ -63,7 +64,7 @@ struct OllamaQuestion {
     /// - Throws: 400 with the parameter.
     func request(
         _ use: ModelUse, _ services: Services, variables: [JSONValue.Member]
-    ) throws(ServerError) -> EngineRequest.Prompt {
+    ) throws(RequestError) -> EngineRequest.Prompt {
         if isRaw { return .text(Array(prompt.utf8), parseSpecial: true) }
         var options = ChatPromptOptions()
         options.variables = variables
@@ -88,9 +89,9 @@ struct OllamaQuestion {
     /// The prompt by the request's template or else the model's; nil when there is neither.
     private func rendered(
         _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
-    ) throws(ServerError) -> RenderedPrompt? {
+    ) throws(RequestError) -> RenderedPrompt? {
         guard let template else {
-            guard let format = try? services.chatFormat(use) else { return nil }
+            guard let format = try? services.requests.chatFormat(use) else { return nil }
             return try Self.naming("prompt") { () throws(ApusError) in try format.prompt(messages, options: options) }
         }
         return try Self.naming("template") { () throws(ApusError) in
@@ -104,9 +105,9 @@ struct OllamaQuestion {
     /// What comes after an answer: its end, and the question.
     private func continuation(
         _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
-    ) throws(ServerError) -> RenderedPrompt {
+    ) throws(RequestError) -> RenderedPrompt {
         // With instructions or a template of its own it is said as a talk that begins.
-        if template == nil, system.isEmpty, let format = try? services.chatFormat(use) {
+        if template == nil, system.isEmpty, let format = try? services.requests.chatFormat(use) {
             let answer = "\u{F8F0}"
             let talk = [
                 ChatMessage(role: "user", content: "?"), ChatMessage(role: "assistant", content: answer),
@@ -125,7 +126,7 @@ struct OllamaQuestion {
 
     private static func naming<R>(
         _ field: String, _ work: () throws(ApusError) -> R
-    ) throws(ServerError) -> R {
+    ) throws(RequestError) -> R {
         do {
             return try work()
         } catch {

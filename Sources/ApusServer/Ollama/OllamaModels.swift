@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 
@@ -70,7 +71,7 @@ extension OllamaRoutes {
             }
         }.mapError { error in
             error.code == .notFound || services.library.entry(named: entry.name) == nil
-                ? ServerError.modelNotFound(name) : ServerError(error, parameter: "model")
+                ? RequestError.modelNotFound(name) : RequestError(error, parameter: "model")
         }.get()
         let description = try await services.catalog.description(of: entry)
         let modelFile =

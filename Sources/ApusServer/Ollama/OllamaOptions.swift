@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 
@@ -16,7 +17,7 @@ struct OllamaOptions: Sendable {
     /// Reads them, and refuses what Apus does not do.
     ///
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields) throws(ServerError) {
+    init(_ fields: Fields) throws(RequestError) {
         isStreamed = try fields.bool("stream") ?? true
         truncates = try fields.bool("truncate") ?? false
         _ = try fields.bool("shift")
@@ -48,7 +49,7 @@ extension EngineRequest {
     ///   - use: The model.
     ///   - services: Has the defaults.
     /// - Throws: 400 with the parameter.
-    mutating func readOptions(_ fields: Fields, use: ModelUse, services: Services) throws(ServerError) {
+    mutating func readOptions(_ fields: Fields, use: ModelUse, services: Services) throws(RequestError) {
         let given = try fields.fields("options")
         let options = if let given { given } else { try Fields([:], at: "options") }
         let configuration = services.configuration

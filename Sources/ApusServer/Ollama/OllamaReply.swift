@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import ApusTokenizer
 
@@ -119,7 +120,7 @@ struct OllamaStream: StreamRenderer {
 
     mutating func start() -> [JSONValue] { [] }
 
-    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue] {
+    mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
         case .prompt, .promptLogProbabilities: return []
         case .token(let token):

@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import Hummingbird
 
@@ -28,7 +29,7 @@ struct OllamaRoutes: RouteGroup {
         routes.on(.delete, "/api/delete") { call in try await delete(call.fields()) }
         for path in ["/api/pull", "/api/push", "/api/create", "/api/blobs/{digest}"] {
             routes.post(path) { _ in
-                throw ServerError.invalid(
+                throw RequestError.invalid(
                     nil, "\(path) is not supported: models are GGUF files that are put into the server's folder",
                     code: "unsupported")
             }
@@ -38,7 +39,7 @@ struct OllamaRoutes: RouteGroup {
     /// The name of the model that a request is about.
     ///
     /// - Throws: 400 when it says none.
-    func modelName(_ fields: Fields) throws(ServerError) -> String {
+    func modelName(_ fields: Fields) throws(RequestError) -> String {
         for key in ["model", "name"] {
             if let name = try fields.string(key), !name.isEmpty { return name }
         }
@@ -48,7 +49,7 @@ struct OllamaRoutes: RouteGroup {
     /// The file of the model that a request is about.
     ///
     /// - Throws: 400 when it says none, 404 when there is none of that name.
-    func entry(_ fields: Fields) throws(ServerError) -> (entry: LibraryEntry, name: String) {
+    func entry(_ fields: Fields) throws(RequestError) -> (entry: LibraryEntry, name: String) {
         try services.entry(named: try modelName(fields))
     }
 

@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import ApusTokenizer
@@ -47,7 +48,7 @@ struct ShownModel: Sendable {
 
         var info: [JSONValue.Member] = []
         for (key, value) in metadata.entries where key != "general.name" && key != "tokenizer.chat_template" {
-            info.append(.init(key, Self.json(value, isVerbose: isVerbose)))
+            info.append(.init(key, JSONValue(value, mostElements: isVerbose ? nil : Self.mostElements)))
         }
         if metadata["general.parameter_count"] == nil {
             let count = file.tensors.reduce(0) { $0.addingReportingOverflow($1.elementCount).partialValue }
@@ -66,21 +67,5 @@ struct ShownModel: Sendable {
         parameters.map { name, value in
             name + String(repeating: " ", count: max(1, 31 - name.count)) + value
         }.joined(separator: "\n")
-    }
-
-    private static func json(_ value: Metadata.Value, isVerbose: Bool) -> JSONValue {
-        if let count = value.elementCount, count > mostElements, !isVerbose { return [] }
-        switch value {
-        case .string(let text): return .string(text)
-        case .bool(let flag): return .bool(flag)
-        case .float32(let number): return .double(Double(number))
-        case .float64(let number): return .double(number)
-        case .strings(let texts): return .array(texts.map(JSONValue.string))
-        case .numbers(let numbers):
-            return .array((0..<numbers.count).map { json(numbers.value(at: $0), isVerbose: true) })
-        case .nested(let values): return .array(values.map { json($0, isVerbose: isVerbose) })
-        case .uint64(let number): return Int(exactly: number).map(JSONValue.int) ?? .double(Double(number))
-        default: return value.integer.map(JSONValue.int) ?? .null
-        }
     }
 }

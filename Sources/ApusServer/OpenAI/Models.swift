@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import ApusModel
 internal import Hummingbird
@@ -19,7 +20,7 @@ extension OpenAIRoutes {
     /// `GET /v1/models/{id}`; the id may have slashes.
     func model(_ call: Call) async throws -> Response {
         let id = call.rest(after: "/v1/models/")
-        guard let entry = services.library.entry(named: id) else { throw ServerError.modelNotFound(id) }
+        guard let entry = services.library.entry(named: id) else { throw RequestError.modelNotFound(id) }
         return Response(json: await object(entry, id: id, services.library.loaded))
     }
 

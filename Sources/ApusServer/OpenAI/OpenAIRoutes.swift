@@ -1,4 +1,5 @@
 internal import Apus
+internal import ApusAPI
 internal import ApusJSON
 internal import Hummingbird
 
@@ -13,36 +14,25 @@ struct OpenAIRoutes: RouteGroup {
     func addRoutes(to routes: Routes) {
         routes.get("/v1/models") { _ in await models() }
         routes.get("/v1/models/**") { call in try await model(call) }
-        routes.post("/v1/chat/completions") { call in try await chatCompletion(call) }
-        routes.post("/v1/completions") { call in try await completion(call) }
+        routes.post("/v1/chat/completions") { call in try await reply(to: ChatCompletionBody(call.fields()), call) }
+        routes.post("/v1/completions") { call in try await reply(to: CompletionBody(call.fields()), call) }
         routes.post("/v1/embeddings") { call in try await embeddings(call) }
     }
-}
 
-/// Numbers and names that OpenAI's replies carry.
-enum OpenAI {
-    /// A name for a reply, such as `chatcmpl-…`.
-    static func id(_ prefix: String) -> String {
-        let digits = String(UInt128.random(in: .min ... .max), radix: 36)
-        return "\(prefix)-\(digits)"
+    /// `POST /v1/chat/completions`, `POST /v1/completions`
+    private func reply(to body: some OpenAIBody, _ call: Call) async throws -> Response {
+        let signal = await call.cancelSignal()
+        let use = try await services.use(body.model, signal: signal)
+        let reply = try body.start(use, services.requests, signal: signal)
+        if reply.isStreamed { return Response(streaming: reply.generation, reply.stream) }
+        return Response(json: reply.whole(try await reply.generation.collect()))
     }
 
-    /// How a choice ended, in OpenAI's words.
-    static func finishReason(_ completion: EngineCompletion?) -> String {
-        switch completion?.reason {
-        case .endOfGeneration, .stopString: "stop"
-        default: "length"
-        }
-    }
-
-    /// What a reply took: tokens of the prompts, each counted once, and of all choices.
-    static func usage(_ completions: [[EngineUsage]]) -> JSONValue {
-        let prompt = completions.reduce(0) { $0 + ($1.first?.promptTokens ?? 0) }
-        let cached = completions.reduce(0) { $0 + ($1.first?.reusedTokens ?? 0) }
-        let reply = completions.joined().reduce(0) { $0 + $1.completionTokens }
-        return [
-            "prompt_tokens": .int(prompt), "completion_tokens": .int(reply), "total_tokens": .int(prompt + reply),
-            "prompt_tokens_details": ["cached_tokens": .int(cached)],
-        ]
+    /// `POST /v1/embeddings`
+    private func embeddings(_ call: Call) async throws -> Response {
+        let body = try EmbeddingsBody(call.fields())
+        let signal = await call.cancelSignal()
+        let use = try await services.use(body.model, signal: signal)
+        return Response(json: try await body.prepare(use, services.requests, signal: signal)())
     }
 }

@@ -1,3 +1,4 @@
+internal import ApusAPI
 internal import ApusJSON
 internal import HTTPTypes
 

@@ -1,19 +1,19 @@
-internal import Apus
+package import Apus
 internal import ApusJSON
 
 /// What a request of OpenAI's says of the form of the reply.
-struct ReplyOptions: Sendable {
+package struct ReplyOptions: Sendable {
     /// Whether it comes in pieces.
-    let isStreamed: Bool
+    package let isStreamed: Bool
     /// Whether the last piece tells what the reply took.
-    let includesUsage: Bool
+    package let includesUsage: Bool
     /// Whether a chat reply has log probabilities.
-    let logProbabilities: Bool
+    package let logProbabilities: Bool
 
     /// Reads them.
     ///
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields) throws(ServerError) {
+    package init(_ fields: Fields) throws(RequestError) {
         isStreamed = try fields.bool("stream") ?? false
         includesUsage = try fields.fields("stream_options")?.bool("include_usage") ?? false
         // Legacy completions have a number here.
@@ -23,7 +23,7 @@ struct ReplyOptions: Sendable {
     /// How many likeliest tokens a chat reply has for each of its own; nil when no log probabilities are wanted.
     ///
     /// - Throws: 400 with the parameter.
-    func chatLogProbabilities(_ fields: Fields, use: ModelUse) throws(ServerError) -> Int? {
+    package func chatLogProbabilities(_ fields: Fields, use: ModelUse) throws(RequestError) -> Int? {
         _ = try fields.bool("logprobs")
         let most = min(128, use.model.vocabularySize)
         let top = try fields.int("top_logprobs", in: 0...most)
@@ -39,7 +39,7 @@ struct ReplyOptions: Sendable {
     /// How many likeliest tokens a text reply has for each of its own; nil when no log probabilities are wanted.
     ///
     /// - Throws: 400 with the parameter.
-    func textLogProbabilities(_ fields: Fields, use: ModelUse) throws(ServerError) -> Int? {
+    package func textLogProbabilities(_ fields: Fields, use: ModelUse) throws(RequestError) -> Int? {
         if case .bool(let flag)? = fields.value("logprobs") { return flag ? 1 : nil }
         return try fields.int("logprobs", in: 0...min(128, use.model.vocabularySize))
     }
@@ -49,9 +49,8 @@ extension EngineRequest {
     /// Reads what OpenAI's and llama-server's requests say of how a prompt is continued: sampling, and what ends it.
     ///
     /// - Throws: 400 with the parameter.
-    mutating func read(_ fields: Fields, use: ModelUse, services: Services) throws(ServerError) {
-        let configuration = services.configuration
-        sampling = try SamplingOptions(fields, defaults: configuration.sampling, tokenizer: use.tokenizer)
+    package mutating func read(_ fields: Fields, use: ModelUse, defaults: RequestDefaults) throws(RequestError) {
+        sampling = try SamplingOptions(fields, defaults: defaults.sampling, tokenizer: use.tokenizer)
         choices = try fields.int("n", in: 1...Self.maxChoices) ?? 1
         let most = Int(Int32.max)
         let limits = try [
@@ -62,7 +61,7 @@ extension EngineRequest {
         if let limit = limits.compactMap(\.self).first {
             generation.maxTokens = limit < 0 ? nil : limit
         } else {
-            generation.maxTokens = configuration.maxTokens
+            generation.maxTokens = defaults.maxTokens
         }
         generation.stops = try fields.strings("stop") ?? []
         generation.ignoresEndOfGeneration = try fields.bool("ignore_eos") ?? false
@@ -75,5 +74,5 @@ extension EngineRequest {
 
 extension TokenLogProbability.Entry {
     /// The value as JSON can hold it.
-    var jsonValue: Double { value.isFinite ? value : -9999 }
+    package var jsonValue: Double { value.isFinite ? value : -9999 }
 }

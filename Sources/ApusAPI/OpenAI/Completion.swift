@@ -1,39 +1,47 @@
 internal import Apus
 internal import ApusJSON
 internal import ApusTokenizer
-internal import Hummingbird
 
-extension OpenAIRoutes {
-    /// `POST /v1/completions`
-    func completion(_ call: Call) async throws -> Response {
-        let fields = try call.fields()
+/// The body of a request of `/v1/completions`.
+package struct CompletionBody: OpenAIBody {
+    package let model: String?
+    private let fields: Fields
+    private let options: ReplyOptions
+
+    package init(_ fields: Fields) throws(RequestError) {
+        self.fields = fields
         try RequestRules.check(fields)
         if let suffix = try fields.string("suffix"), !suffix.isEmpty {
-            throw ServerError.unsupported("suffix", "suffix is not supported yet")
+            throw .unsupported("suffix", "suffix is not supported yet")
         }
-        let options = try ReplyOptions(fields)
-        let signal = await call.cancelSignal()
-        let use = try await services.use(fields.string("model"), signal: signal)
+        options = try ReplyOptions(fields)
+        model = try fields.string("model")
+    }
+
+    package func start(
+        _ use: ModelUse, _ requests: Requests, signal: CancelSignal
+    ) throws(RequestError) -> OpenAIReply {
         let prompts = try TextPrompt.read(fields, "prompt", use: use, parsesSpecial: true)
         var request = EngineRequest(.ids([]))
-        try request.read(fields, use: use, services: services)
+        try request.read(fields, use: use, defaults: requests.defaults)
         let most = request.choices
         if let best = try fields.int("best_of", in: 1...EngineRequest.maxChoices), best != most {
-            throw ServerError.unsupported("best_of", "best_of is \(best), wanted: n, which is \(most)")
+            throw .unsupported("best_of", "best_of is \(best), wanted: n, which is \(most)")
         }
         let echoes = try fields.bool("echo") ?? false
         request.logProbabilities = try options.textLogProbabilities(fields, use: use)
         request.promptLogProbabilities = echoes ? request.logProbabilities : nil
-        let requests = prompts.map { prompt in
+        let all = prompts.map { prompt in
             var copy = request
             copy.prompt = prompt.prompt
             return copy
         }
-        let generation = try services.generate(requests, use: use, signal: signal, parameter: "prompt")
+        let generation = try requests.generate(all, use: use, signal: signal, parameter: "prompt")
         let shape = TextReplyShape(
             generation, texts: prompts.map(\.text), echoes: echoes, includesUsage: options.includesUsage)
-        if options.isStreamed { return Response(streaming: generation, TextStream(shape: shape)) }
-        return Response(json: shape.whole(try await generation.collect()))
+        return OpenAIReply(
+            generation: generation, isStreamed: options.isStreamed, stream: TextStream(shape: shape), whole: shape.whole
+        )
     }
 }
 
@@ -87,7 +95,7 @@ struct TextReplyShape: Sendable {
     private func head(_ choices: [JSONValue]) -> [JSONValue.Member] {
         [
             .init("id", .string(id)), .init("object", "text_completion"), .init("created", .int(created)),
-            .init("model", .string(use.name)), .init("system_fingerprint", .string(ServerInfo.fingerprint)),
+            .init("model", .string(use.name)), .init("system_fingerprint", .string(ReplyOrigin.fingerprint)),
             .init("choices", .array(choices)),
         ]
     }
@@ -171,7 +179,7 @@ struct TextStream: StreamRenderer {
 
     mutating func start() -> [JSONValue] { [] }
 
-    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue] {
+    mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
         case .prompt: return []
         case .promptLogProbabilities(let values): return echo(source, values)

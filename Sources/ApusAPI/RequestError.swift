@@ -1,25 +1,24 @@
-internal import ApusGGUF
-internal import ApusJSON
-internal import HTTPTypes
+package import ApusGGUF
+package import ApusJSON
 
 /// Why a request is refused, or failed: a status, one line for people, and what programs look for.
 ///
 /// Routes throw it; their group's `ErrorStyle` says how it is written.
-struct ServerError: Error, Sendable, Hashable {
-    /// The status of the reply.
-    var status: HTTPResponse.Status
+package struct RequestError: Error, Sendable, Hashable {
+    /// The status of a reply over HTTP.
+    package var status: Int
     /// OpenAI's and llama-server's `type`.
-    var type: String
+    package var type: String
     /// OpenAI's `code`; nil for none.
-    var code: String?
+    package var code: String?
     /// The parameter at fault, as a path into the body such as `messages[2].role`.
-    var parameter: String?
+    package var parameter: String?
     /// One line for people.
-    var message: String
+    package var message: String
     /// Further members of OpenAI's and llama-server's error object.
-    var details: [JSONValue.Member] = []
+    package var details: [JSONValue.Member] = []
     /// Seconds after which trying again may help.
-    var retryAfter: Int?
+    package var retryAfter: Int?
 
     /// A request that is at fault itself.
     ///
@@ -27,9 +26,9 @@ struct ServerError: Error, Sendable, Hashable {
     ///   - parameter: The parameter at fault; nil when it is none.
     ///   - message: One line for people.
     ///   - code: OpenAI's `code`.
-    static func invalid(_ parameter: String?, _ message: String, code: String? = nil) -> ServerError {
-        ServerError(
-            status: .badRequest, type: "invalid_request_error", code: code, parameter: parameter, message: message)
+    package static func invalid(_ parameter: String?, _ message: String, code: String? = nil) -> RequestError {
+        RequestError(
+            status: 400, type: "invalid_request_error", code: code, parameter: parameter, message: message)
     }
 
     /// Something that Apus does not do.
@@ -37,20 +36,20 @@ struct ServerError: Error, Sendable, Hashable {
     /// - Parameters:
     ///   - parameter: The parameter that asks for it.
     ///   - message: One line for people.
-    static func unsupported(_ parameter: String, _ message: String) -> ServerError {
+    package static func unsupported(_ parameter: String, _ message: String) -> RequestError {
         invalid(parameter, message, code: "unsupported_parameter")
     }
 
     /// There is no model of a name.
-    static func modelNotFound(_ name: String) -> ServerError {
-        ServerError(
-            status: .notFound, type: "not_found_error", code: "model_not_found", parameter: "model",
+    package static func modelNotFound(_ name: String) -> RequestError {
+        RequestError(
+            status: 404, type: "not_found_error", code: "model_not_found", parameter: "model",
             message: "model \(ApusError.quoted(name, limit: 200)) not found")
     }
 
     /// There is nothing at a path.
-    static func notFound(_ message: String) -> ServerError {
-        ServerError(status: .notFound, type: "not_found_error", code: "not_found", message: message)
+    package static func notFound(_ message: String) -> RequestError {
+        RequestError(status: 404, type: "not_found_error", code: "not_found", message: message)
     }
 
     /// Something is missing that comes with time.
@@ -58,9 +57,9 @@ struct ServerError: Error, Sendable, Hashable {
     /// - Parameters:
     ///   - message: One line for people.
     ///   - retryAfter: Seconds after which trying again may help.
-    static func unavailable(_ message: String, retryAfter: Int = 1) -> ServerError {
-        ServerError(
-            status: .serviceUnavailable, type: "unavailable_error", code: "unavailable", message: message,
+    package static func unavailable(_ message: String, retryAfter: Int = 1) -> RequestError {
+        RequestError(
+            status: 503, type: "unavailable_error", code: "unavailable", message: message,
             retryAfter: retryAfter)
     }
 
@@ -71,11 +70,11 @@ struct ServerError: Error, Sendable, Hashable {
     ///   - completionTokens: Tokens asked for.
     ///   - limit: Tokens that the context holds.
     ///   - parameter: What the prompt was made of: `messages` or `prompt`.
-    static func contextFull(
+    package static func contextFull(
         promptTokens: Int, completionTokens: Int, limit: Int, parameter: String
-    ) -> ServerError {
-        ServerError(
-            status: .badRequest, type: "exceed_context_size_error", code: "context_length_exceeded",
+    ) -> RequestError {
+        RequestError(
+            status: 400, type: "exceed_context_size_error", code: "context_length_exceeded",
             parameter: parameter,
             message: "This model's maximum context length is \(limit) tokens. However, you requested "
                 + "\(promptTokens &+ completionTokens) tokens (\(promptTokens) in the \(parameter), "
@@ -90,20 +89,20 @@ struct ServerError: Error, Sendable, Hashable {
     /// - Parameters:
     ///   - error: The error.
     ///   - parameter: The parameter that it is most likely about.
-    init(_ error: ApusError, parameter: String? = nil) {
+    package init(_ error: ApusError, parameter: String? = nil) {
         self = .invalid(parameter, error.message)
         switch error.code {
         case .busy: self = .unavailable(error.message)
-        case .notFound: (status, type, code) = (.notFound, "not_found_error", "not_found")
+        case .notFound: (status, type, code) = (404, "not_found_error", "not_found")
         case .cancelled: self = .unavailable("the request was called off: \(error.message)")
         case .contextFull: (type, code) = ("exceed_context_size_error", "context_length_exceeded")
-        case .internalError: (status, type) = (.internalServerError, "server_error")
+        case .internalError: (status, type) = (500, "server_error")
         default: break
         }
     }
 
-    init(
-        status: HTTPResponse.Status, type: String, code: String? = nil, parameter: String? = nil, message: String,
+    package init(
+        status: Int, type: String, code: String? = nil, parameter: String? = nil, message: String,
         details: [JSONValue.Member] = [], retryAfter: Int? = nil
     ) {
         (self.status, self.type, self.code, self.parameter) = (status, type, code, parameter)
@@ -112,7 +111,7 @@ struct ServerError: Error, Sendable, Hashable {
 }
 
 /// How a family of routes writes errors.
-enum ErrorStyle: Sendable {
+package enum ErrorStyle: Sendable {
     /// `{"error": {"message", "type", "param", "code"}}`
     case openAI
     /// `{"error": "…"}`
@@ -121,7 +120,7 @@ enum ErrorStyle: Sendable {
     case llamaServer
 
     /// The body of a reply that tells an error.
-    func body(_ error: ServerError) -> JSONValue {
+    package func body(_ error: RequestError) -> JSONValue {
         func string(_ value: String?) -> JSONValue { value.map(JSONValue.string) ?? .null }
         switch self {
         case .openAI:
@@ -134,7 +133,7 @@ enum ErrorStyle: Sendable {
             return ["error": .string(error.message)]
         case .llamaServer:
             let members: [JSONValue.Member] = [
-                .init("code", .int(error.status.code)), .init("message", .string(error.message)),
+                .init("code", .int(error.status)), .init("message", .string(error.message)),
                 .init("type", .string(error.type)),
             ]
             return ["error": .object(members + error.details)]

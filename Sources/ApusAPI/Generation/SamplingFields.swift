@@ -1,7 +1,7 @@
-internal import Apus
+package import Apus
 internal import ApusGGUF
 internal import ApusJSON
-internal import ApusTokenizer
+package import ApusTokenizer
 
 extension SamplingOptions {
     /// How tokens are drawn, as a request says: the names of OpenAI, llama-server and Ollama's options.
@@ -11,7 +11,7 @@ extension SamplingOptions {
     ///   - defaults: What counts where it says nothing.
     ///   - tokenizer: The model's.
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields, defaults: SamplingOptions, tokenizer: any Tokenizer) throws(ServerError) {
+    package init(_ fields: Fields, defaults: SamplingOptions, tokenizer: any Tokenizer) throws(RequestError) {
         self = defaults
         for (name, path) in Self.floats {
             if let value = try fields.double(name) { self[keyPath: path] = Float(value) }
@@ -40,6 +40,11 @@ extension SamplingOptions {
         }
     }
 
+    /// The names that a request's sampling parameters have.
+    package static var fieldNames: [String] {
+        floats.map(\.0) + ints.map(\.0) + ["seed", "logit_bias", "samplers", "dry_sequence_breakers"]
+    }
+
     private static var floats: [(String, WritableKeyPath<SamplingOptions, Float>)] {
         [
             ("temperature", \.temperature), ("top_p", \.topP), ("min_p", \.minP), ("typical_p", \.typicalP),
@@ -64,9 +69,9 @@ extension SamplingOptions {
     /// An object of ids and numbers (OpenAI), or an array of pairs of an id or text and a number or `false` (llama-server).
     private static func logitBias(
         _ value: JSONValue, _ fields: Fields, tokenizer: any Tokenizer
-    ) throws(ServerError) -> [Int32: Float] {
+    ) throws(RequestError) -> [Int32: Float] {
         var result: [Int32: Float] = [:]
-        func add(_ id: Int?, _ bias: JSONValue, at place: String) throws(ServerError) {
+        func add(_ id: Int?, _ bias: JSONValue, at place: String) throws(RequestError) {
             guard let id, id >= 0, id < tokenizer.vocabularySize else {
                 throw .invalid(
                     fields.path("logit_bias"),

@@ -21,13 +21,13 @@ struct TextPrompt: Sendable {
     /// - Throws: 400 with the place.
     static func read(
         _ fields: Fields, _ name: String, use: ModelUse, parsesSpecial: Bool
-    ) throws(ServerError) -> [TextPrompt] {
+    ) throws(RequestError) -> [TextPrompt] {
         let wanted = "a string, an array of strings, an array of token ids, or an array of arrays of these"
         guard let value = fields.value(name) else { throw fields.missing(name, wanted: wanted) }
         func text(_ text: String) -> TextPrompt {
             TextPrompt(prompt: .text(Array(text.utf8), parseSpecial: parsesSpecial), text: text)
         }
-        func ids(_ value: JSONValue, _ name: String) throws(ServerError) -> TextPrompt {
+        func ids(_ value: JSONValue, _ name: String) throws(RequestError) -> TextPrompt {
             let count = use.model.vocabularySize
             return TextPrompt(prompt: .ids(try fields.ids(value, name, vocabularySize: count)), text: nil)
         }

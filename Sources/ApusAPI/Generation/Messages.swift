@@ -1,17 +1,16 @@
-internal import Apus
+package import Apus
 internal import ApusGGUF
 internal import ApusJSON
-internal import ApusTokenizer
 
 /// The messages of a chat request, as templates want them.
-enum Messages {
+package enum Messages {
     /// Reads `messages`.
     ///
     /// Parts of text are joined by line breaks, `developer` becomes `system`, and content that is null becomes empty.
     ///
     /// - Parameter fields: The request.
     /// - Throws: 400 with the place, and for what is no text.
-    static func read(_ fields: Fields) throws(ServerError) -> [ChatMessage] {
+    package static func read(_ fields: Fields) throws(RequestError) -> [ChatMessage] {
         guard let elements = try fields.array("messages") else {
             throw fields.missing("messages", wanted: "an array of messages")
         }
@@ -22,7 +21,7 @@ enum Messages {
         return messages
     }
 
-    private static func message(_ json: JSONValue, at place: String) throws(ServerError) -> ChatMessage {
+    private static func message(_ json: JSONValue, at place: String) throws(RequestError) -> ChatMessage {
         let fields = try Fields(json, at: place)
         guard var role = try fields.string("role"), !role.isEmpty else {
             throw fields.missing("role", wanted: "a string such as \"user\"")
@@ -39,7 +38,7 @@ enum Messages {
         }
     }
 
-    private static func content(_ fields: Fields) throws(ServerError) -> String {
+    private static func content(_ fields: Fields) throws(RequestError) -> String {
         switch fields.value("content") {
         case nil: return ""
         case .string(let text): return text
@@ -65,33 +64,11 @@ enum Messages {
     }
 }
 
-extension Services {
-    /// The tokens of a conversation, in which only the template makes control tokens.
-    ///
-    /// - Parameters:
-    ///   - messages: The conversation.
-    ///   - use: The model.
-    ///   - options: What else the template is told.
-    /// - Throws: 400, with what the template has to say against the messages.
-    func promptIDs(
-        _ messages: [ChatMessage], _ use: ModelUse, options: ChatPromptOptions = ChatPromptOptions()
-    ) throws(ServerError) -> [Int32] {
-        let format = try chatFormat(use)
-        let bytes = messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
-        try checkLength(bytes, use: use, limit: use.engine.contextLength, parameter: "messages")
-        do {
-            return try format.ids(messages, tokenizer: use.tokenizer, options: options)
-        } catch {
-            throw .invalid("messages", error.message, code: "template_error")
-        }
-    }
-}
-
 extension ChatPromptOptions {
     /// What a chat request says of the prompt: `chat_template_kwargs`, `add_generation_prompt`, `continue_final_message`.
     ///
     /// - Throws: 400 with the parameter.
-    init(_ fields: Fields) throws(ServerError) {
+    package init(_ fields: Fields) throws(RequestError) {
         self.init()
         addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
         // llama-server's clients may say what goes on: it is always the content.

@@ -1,10 +1,9 @@
-internal import HTTPTypes
 internal import Synchronization
 
-/// Tells work that it is no longer wanted: the client is gone, or the server's time is over. Raised once, for good.
-final class CancelSignal: Sendable {
+/// Tells work that it is no longer wanted: who asked is gone, or the engine's time is over. Raised once, for good.
+package final class CancelSignal: Sendable {
     /// Why work is no longer wanted.
-    enum Reason: Sendable {
+    package enum Reason: Sendable {
         /// The client has closed the connection, or its half of it.
         case clientGone
         /// The server is to end.
@@ -19,23 +18,26 @@ final class CancelSignal: Sendable {
 
     private let state = Mutex(State())
 
+    /// A signal that nobody has raised yet.
+    package init() {}
+
     /// Whether nobody wants the work any more.
-    var isRaised: Bool { state.withLock { $0.reason != nil } }
+    package var isRaised: Bool { state.withLock { $0.reason != nil } }
 
     /// What the reply is, if anybody is there to see it.
-    var error: ServerError {
+    package var error: RequestError {
         switch state.withLock(\.reason) {
         case .serverEnding: .unavailable("the server is ending")
-        // Never seen but in the log, where nginx has this number too.
+        // Never seen by HTTP clients but in the log, where nginx has this number too.
         default:
-            ServerError(
-                status: .init(code: 499, reasonPhrase: "Client Closed Request"), type: "invalid_request_error",
+            RequestError(
+                status: 499, type: "invalid_request_error",
                 code: "client_closed_request", message: "the client did not wait for the reply")
         }
     }
 
     /// Calls all work off. The first reason counts.
-    func raise(_ reason: Reason) {
+    package func raise(_ reason: Reason) {
         let actions = state.withLock { state in
             if state.reason == nil { state.reason = reason }
             defer { state.actions = [:] }
@@ -48,7 +50,7 @@ final class CancelSignal: Sendable {
     ///
     /// - Parameter action: What to do, on any thread; it must not block.
     /// - Returns: A number for `forget`.
-    func onRaise(_ action: @escaping @Sendable () -> Void) -> Int? {
+    package func onRaise(_ action: @escaping @Sendable () -> Void) -> Int? {
         let number: Int? = state.withLock { state in
             if state.reason != nil { return nil }
             state.nextNumber += 1
@@ -62,7 +64,7 @@ final class CancelSignal: Sendable {
     /// Does nothing any more when the signal is raised.
     ///
     /// - Parameter number: What `onRaise` gave.
-    func forget(_ number: Int?) {
+    package func forget(_ number: Int?) {
         guard let number else { return }
         state.withLock { $0.actions[number] = nil }
     }
@@ -70,7 +72,7 @@ final class CancelSignal: Sendable {
     /// Runs work that is cancelled when the signal is raised.
     ///
     /// - Parameter work: The work.
-    func run<R: Sendable>(_ work: @escaping @Sendable () async throws -> R) async throws -> R {
+    package func run<R: Sendable>(_ work: @escaping @Sendable () async throws -> R) async throws -> R {
         let task = Task { try await work() }
         let number = onRaise { task.cancel() }
         defer { forget(number) }

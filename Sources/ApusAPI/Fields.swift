@@ -1,11 +1,11 @@
 internal import ApusGGUF
-internal import ApusJSON
+package import ApusJSON
 
 /// Reads the members of a JSON object of a request, and refuses what is of another type or out of range.
 ///
 /// `null`, `[]` and `{}` are the same as no member at all, and members that nobody asks for are passed over: clients send
 /// all of these.
-struct Fields: Sendable {
+package struct Fields: Sendable {
     /// What stands before the names in errors: empty for the body itself, or `options.`
     private let prefix: String
     private let members: [String: JSONValue]
@@ -16,7 +16,7 @@ struct Fields: Sendable {
     ///   - value: The value.
     ///   - path: Where it stands in the body, such as `messages[2]`; nil for the body itself.
     /// - Throws: 400 when it is no object.
-    init(_ value: JSONValue, at path: String? = nil) throws(ServerError) {
+    package init(_ value: JSONValue, at path: String? = nil) throws(RequestError) {
         guard case .object(let list) = value else {
             throw Self.wrong(path, path ?? "the request body", value, wanted: "an object")
         }
@@ -26,28 +26,36 @@ struct Fields: Sendable {
     }
 
     /// The path of a member, for errors.
-    func path(_ name: String) -> String { prefix + name }
+    package func path(_ name: String) -> String { prefix + name }
 
     /// A member; nil when it is missing, null, or an empty array or object.
-    func value(_ name: String) -> JSONValue? {
+    package func value(_ name: String) -> JSONValue? {
         switch members[name] {
         case nil, .null, .array([]), .object([]): nil
         case let value: value
         }
     }
 
+    /// Refuses members of other names.
+    ///
+    /// - Parameter names: Those that there may be.
+    package func check(names: Set<String>) throws(RequestError) {
+        guard let name = members.keys.filter({ !names.contains($0) }).min() else { return }
+        throw .invalid(path(name), "\(path(name)) is unknown, wanted: any of \(names.sorted().joined(separator: ", "))")
+    }
+
     /// Whether a member is there at all, as an empty array for example.
-    func has(_ name: String) -> Bool { members[name] != nil }
+    package func has(_ name: String) -> Bool { members[name] != nil }
 
     /// A text, which may be empty.
-    func string(_ name: String) throws(ServerError) -> String? {
+    package func string(_ name: String) throws(RequestError) -> String? {
         guard let value = value(name) else { return nil }
         guard case .string(let text) = value else { throw wrong(name, value, wanted: "a string") }
         return text
     }
 
     /// `true` or `false`.
-    func bool(_ name: String) throws(ServerError) -> Bool? {
+    package func bool(_ name: String) throws(RequestError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard case .bool(let flag) = value else { throw wrong(name, value, wanted: "true or false") }
         return flag
@@ -58,7 +66,7 @@ struct Fields: Sendable {
     /// - Parameters:
     ///   - name: The member.
     ///   - range: What is wanted.
-    func int(_ name: String, in range: ClosedRange<Int>) throws(ServerError) -> Int? {
+    package func int(_ name: String, in range: ClosedRange<Int>) throws(RequestError) -> Int? {
         guard let value = value(name) else { return nil }
         guard let number = value.wholeNumber, range.contains(number) else {
             throw wrong(name, value, wanted: "a whole number of \(range.text)")
@@ -71,7 +79,7 @@ struct Fields: Sendable {
     /// - Parameters:
     ///   - name: The member.
     ///   - range: What is wanted.
-    func double(_ name: String, in range: ClosedRange<Double> = -1e30...1e30) throws(ServerError) -> Double? {
+    package func double(_ name: String, in range: ClosedRange<Double> = -1e30...1e30) throws(RequestError) -> Double? {
         guard let value = value(name) else { return nil }
         guard let number = value.number, range.contains(number) else {
             throw wrong(name, value, wanted: "a number of \(range.lowerBound) to \(range.upperBound)")
@@ -80,14 +88,14 @@ struct Fields: Sendable {
     }
 
     /// An array with at least one element.
-    func array(_ name: String) throws(ServerError) -> [JSONValue]? {
+    package func array(_ name: String) throws(RequestError) -> [JSONValue]? {
         guard let value = value(name) else { return nil }
         guard case .array(let elements) = value else { throw wrong(name, value, wanted: "an array") }
         return elements
     }
 
     /// An object with at least one member.
-    func fields(_ name: String) throws(ServerError) -> Fields? {
+    package func fields(_ name: String) throws(RequestError) -> Fields? {
         guard let value = value(name) else { return nil }
         return try Fields(value, at: path(name))
     }
@@ -97,7 +105,7 @@ struct Fields: Sendable {
     /// - Parameters:
     ///   - name: The member.
     ///   - most: How many there may be.
-    func strings(_ name: String, most: Int = 1024) throws(ServerError) -> [String]? {
+    package func strings(_ name: String, most: Int = 1024) throws(RequestError) -> [String]? {
         guard let value = value(name) else { return nil }
         var texts: [String] = []
         switch value {
@@ -122,7 +130,7 @@ struct Fields: Sendable {
     ///   - value: The value, which is to be an array of them.
     ///   - name: Its name, for errors.
     ///   - count: Tokens in the vocabulary.
-    func ids(_ value: JSONValue, _ name: String, vocabularySize count: Int) throws(ServerError) -> [Int32] {
+    package func ids(_ value: JSONValue, _ name: String, vocabularySize count: Int) throws(RequestError) -> [Int32] {
         guard case .array(let elements) = value else { throw wrong(name, value, wanted: "an array of token ids") }
         var ids: [Int32] = []
         ids.reserveCapacity(elements.count)
@@ -136,9 +144,9 @@ struct Fields: Sendable {
     }
 
     /// One of some words.
-    func word<Word: RawRepresentable<String> & CaseIterable>(
+    package func word<Word: RawRepresentable<String> & CaseIterable>(
         _ name: String, as _: Word.Type
-    ) throws(ServerError) -> Word? {
+    ) throws(RequestError) -> Word? {
         guard let value = value(name) else { return nil }
         guard case .string(let text) = value, let word = Word(rawValue: text) else {
             let words = Word.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
@@ -148,25 +156,25 @@ struct Fields: Sendable {
     }
 
     /// The error of a member that is not what is wanted.
-    func wrong(_ name: String, _ value: JSONValue, wanted: String) -> ServerError {
+    package func wrong(_ name: String, _ value: JSONValue, wanted: String) -> RequestError {
         Self.wrong(path(name), path(name), value, wanted: wanted)
     }
 
     /// The error of a member that must be there.
-    func missing(_ name: String, wanted: String) -> ServerError {
+    package func missing(_ name: String, wanted: String) -> RequestError {
         .invalid(path(name), "\(path(name)) is missing, wanted: \(wanted)", code: "missing_required_parameter")
     }
 
     private static func wrong(
         _ parameter: String?, _ name: String, _ value: JSONValue, wanted: String
-    ) -> ServerError {
+    ) -> RequestError {
         .invalid(parameter, "\(name) is \(value.summary), wanted: \(wanted)", code: "invalid_value")
     }
 }
 
 extension JSONValue {
     /// The number, if it is one.
-    var number: Double? {
+    package var number: Double? {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
@@ -175,7 +183,7 @@ extension JSONValue {
     }
 
     /// The number, if it is a whole one that fits.
-    var wholeNumber: Int? {
+    package var wholeNumber: Int? {
         switch self {
         case .int(let value): value
         case .double(let value): Int(exactly: value)
@@ -184,7 +192,7 @@ extension JSONValue {
     }
 
     /// The value in a few words, for errors.
-    var summary: String {
+    package var summary: String {
         switch self {
         case .null: "null"
         case .bool(let value): "\(value)"

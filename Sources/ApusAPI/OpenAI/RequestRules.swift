@@ -1,12 +1,12 @@
 internal import ApusJSON
 
 /// What OpenAI's requests may ask for that Apus does not do yet: it is refused by name, never passed over.
-enum RequestRules {
+package enum RequestRules {
     /// Refuses constraints on the reply's form, and tools.
     ///
     /// - Parameter fields: The request.
     /// - Throws: 400 with the parameter, when it asks for something.
-    static func check(_ fields: Fields) throws(ServerError) {
+    package static func check(_ fields: Fields) throws(RequestError) {
         for name in ["tools", "functions", "grammar", "json_schema"] where isAsking(fields.value(name)) {
             throw .unsupported(fields.path(name), "\(fields.path(name)) is not supported yet")
         }

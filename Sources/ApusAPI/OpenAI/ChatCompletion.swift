@@ -1,26 +1,34 @@
 internal import Apus
 internal import ApusJSON
 internal import ApusTokenizer
-internal import Hummingbird
 
-extension OpenAIRoutes {
-    /// `POST /v1/chat/completions`
-    func chatCompletion(_ call: Call) async throws -> Response {
-        let fields = try call.fields()
+/// The body of a request of `/v1/chat/completions`.
+package struct ChatCompletionBody: OpenAIBody {
+    package let model: String?
+    private let fields: Fields
+    private let options: ReplyOptions
+    private let messages: [ChatMessage]
+
+    package init(_ fields: Fields) throws(RequestError) {
+        self.fields = fields
         try RequestRules.check(fields)
-        let options = try ReplyOptions(fields)
-        let messages = try Messages.read(fields)
-        let signal = await call.cancelSignal()
-        let use = try await services.use(fields.string("model"), signal: signal)
-        var request = EngineRequest(.ids(try services.promptIDs(messages, use, options: ChatPromptOptions(fields))))
-        try request.read(fields, use: use, services: services)
+        options = try ReplyOptions(fields)
+        messages = try Messages.read(fields)
+        model = try fields.string("model")
+    }
+
+    package func start(
+        _ use: ModelUse, _ requests: Requests, signal: CancelSignal
+    ) throws(RequestError) -> OpenAIReply {
+        var request = EngineRequest(.ids(try requests.promptIDs(messages, use, options: ChatPromptOptions(fields))))
+        try request.read(fields, use: use, defaults: requests.defaults)
         request.logProbabilities = try options.chatLogProbabilities(fields, use: use)
-        let generation = try services.generate([request], use: use, signal: signal, parameter: "messages")
-        let reply = ChatReplyShape(use: use, options: options)
-        if options.isStreamed {
-            return Response(streaming: generation, ChatStream(shape: reply, choices: request.choices))
-        }
-        return Response(json: reply.whole(try await generation.collect()[0]))
+        let generation = try requests.generate([request], use: use, signal: signal, parameter: "messages")
+        let shape = ChatReplyShape(use: use, options: options)
+        return OpenAIReply(
+            generation: generation, isStreamed: options.isStreamed,
+            stream: ChatStream(shape: shape, choices: request.choices)
+        ) { results in shape.whole(results[0]) }
     }
 }
 
@@ -34,7 +42,7 @@ struct ChatReplyShape: Sendable {
     private func head(_ object: String) -> [JSONValue.Member] {
         [
             .init("id", .string(id)), .init("object", .string(object)), .init("created", .int(created)),
-            .init("model", .string(use.name)), .init("system_fingerprint", .string(ServerInfo.fingerprint)),
+            .init("model", .string(use.name)), .init("system_fingerprint", .string(ReplyOrigin.fingerprint)),
         ]
     }
 
@@ -107,7 +115,7 @@ struct ChatStream: StreamRenderer {
         (0..<choices).map { .object(shape.chunk($0, ["role": "assistant", "content": ""])) }
     }
 
-    mutating func render(_ event: EngineEvent, of source: Int) throws(ServerError) -> [JSONValue] {
+    mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
         case .prompt, .promptLogProbabilities: return []
         case .token(let token):

@@ -1,8 +1,8 @@
-internal import Apus
+package import Apus
 internal import Synchronization
 
 /// What is worked out once for a loaded model, and forgotten with it.
-final class PerModel<Value: Sendable>: Sendable {
+package final class PerModel<Value: Sendable>: Sendable {
     private struct Item {
         weak var model: Model?
         let value: Value
@@ -15,7 +15,9 @@ final class PerModel<Value: Sendable>: Sendable {
     /// - Parameters:
     ///   - model: The model.
     ///   - make: Works it out; of several callers at once each may do so.
-    func value<Failure: Error>(for model: Model, _ make: (Model) throws(Failure) -> Value) throws(Failure) -> Value {
+    package func value<Failure: Error>(for model: Model, _ make: (Model) throws(Failure) -> Value) throws(Failure)
+        -> Value
+    {
         let known: Value? = items.withLock { items in
             items = items.filter { $0.value.model != nil }
             return items[ObjectIdentifier(model)]?.value

@@ -1,7 +1,7 @@
-internal import Apus
+package import Apus
 internal import ApusGGUF
 
-extension Services {
+extension Requests {
     /// Computes the vectors of texts, some of them at the same time.
     ///
     /// - Parameters:
@@ -12,7 +12,7 @@ extension Services {
     ///   - parameter: What the prompts were, for errors.
     /// - Returns: The vectors, in order.
     /// - Throws: 400 with the parameter; `CancelSignal.error` when nobody wants them any more.
-    func embed(
+    package func embed(
         _ prompts: [EngineRequest.Prompt], use: ModelUse, isNormalized: Bool = true, signal: CancelSignal,
         parameter: String
     ) async throws -> [Embedding] {
@@ -21,14 +21,14 @@ extension Services {
         let texts = try prompts.enumerated().map { index, prompt in
             let ids = prompt.ids(tokenizer)
             let place = prompts.count == 1 ? parameter : "\(parameter)[\(index)]"
-            if ids.isEmpty { throw ServerError.invalid(place, "\(place) has no tokens, wanted: at least one") }
+            if ids.isEmpty { throw RequestError.invalid(place, "\(place) has no tokens, wanted: at least one") }
             if ids.count > limit {
-                throw ServerError.contextFull(
+                throw RequestError.contextFull(
                     promptTokens: ids.count, completionTokens: 0, limit: limit, parameter: parameter)
             }
             return EngineRequest.Prompt.ids(ids)
         }
-        let (engine, pooling) = (use.engine, configuration.pooling)
+        let (engine, pooling) = (use.engine, defaults.pooling)
         do {
             return try await signal.run {
                 try await withThrowingTaskGroup(of: (Int, Embedding).self) { group in
@@ -54,7 +54,7 @@ extension Services {
             }
         } catch let error as ApusError {
             if signal.isRaised { throw signal.error }
-            throw ServerError(error, parameter: parameter)
+            throw RequestError(error, parameter: parameter)
         }
     }
 }

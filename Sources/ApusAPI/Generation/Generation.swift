@@ -1,17 +1,22 @@
-internal import Apus
-internal import ApusGGUF
+package import Apus
+package import ApusGGUF
 internal import Synchronization
 
 /// Requests to an engine that make up one reply, on behalf of a client that may go at any time.
 ///
 /// Of many prompts only some are with the engine at a time, so that others get their turn.
-final class Generation: Sendable {
+package final class Generation: Sendable {
     /// The model, which stays loaded until this is gone.
-    let use: ModelUse
+    package let use: ModelUse
     /// One for each prompt, as ids.
-    let requests: [EngineRequest]
+    package let requests: [EngineRequest]
 
-    private let responses: Mutex<[EngineResponse]>
+    private struct State {
+        var responses: [EngineResponse]
+        var isCancelled = false
+    }
+
+    private let state: Mutex<State>
     private let signal: CancelSignal
     private let registration = Mutex<Int?>(nil)
 
@@ -19,7 +24,7 @@ final class Generation: Sendable {
     private static let window = 8
 
     /// What comes of it.
-    enum Item: Sendable {
+    package enum Item: Sendable {
         /// An event of one of the prompts.
         case event(EngineEvent, source: Int)
         /// A second has passed.
@@ -27,24 +32,43 @@ final class Generation: Sendable {
     }
 
     /// What became of a prompt.
-    struct Result: Sendable {
+    package struct Result: Sendable {
         /// The log probabilities of the prompt's tokens but the first, where they were asked for.
-        var promptLogProbabilities: [TokenLogProbability] = []
+        package private(set) var promptLogProbabilities: [TokenLogProbability] = []
         /// The choices, in order.
-        var replies: [Reply]
+        package private(set) var replies: [Reply]
+
+        /// Of nothing yet.
+        ///
+        /// - Parameter choices: How many there are.
+        package init(choices: Int) { replies = [Reply](repeating: Reply(), count: choices) }
 
         /// What the choices took.
-        var usages: [EngineUsage] { replies.compactMap { $0.completion?.usage } }
+        package var usages: [EngineUsage] { replies.compactMap { $0.completion?.usage } }
+
+        /// Puts an event to what was there before.
+        package mutating func add(_ event: EngineEvent) {
+            switch event {
+            case .prompt: break
+            case .promptLogProbabilities(let values): promptLogProbabilities = values
+            case .token(let token):
+                replies[token.choice].tokens.append(token)
+                replies[token.choice].text += token.text
+            case .finished(let completion):
+                replies[completion.choice].text += completion.text
+                replies[completion.choice].completion = completion
+            }
+        }
     }
 
     /// A choice that has ended.
-    struct Reply: Sendable {
+    package struct Reply: Sendable {
         /// The text.
-        var text = ""
+        package var text = ""
         /// The tokens, without one that ended the text.
-        var tokens: [EngineToken] = []
+        package var tokens: [EngineToken] = []
         /// How it ended; nil when it was called off before that.
-        var completion: EngineCompletion?
+        package var completion: EngineCompletion?
     }
 
     /// Submits the first requests.
@@ -54,7 +78,7 @@ final class Generation: Sendable {
     ///   - use: The model.
     ///   - signal: Calls all off.
     /// - Throws: What the engine refuses a request with; then none is under way.
-    init(_ requests: [EngineRequest], use: ModelUse, signal: CancelSignal) throws(ApusError) {
+    package init(_ requests: [EngineRequest], use: ModelUse, signal: CancelSignal) throws(ApusError) {
         (self.requests, self.use, self.signal) = (requests, use, signal)
         var first: [EngineResponse] = []
         for request in requests.prefix(Self.window) {
@@ -65,7 +89,7 @@ final class Generation: Sendable {
                 throw error
             }
         }
-        responses = Mutex(first)
+        state = Mutex(State(responses: first))
         let number = signal.onRaise { [weak self] in self?.cancel() }
         registration.withLock { $0 = number }
     }
@@ -73,45 +97,51 @@ final class Generation: Sendable {
     deinit { signal.forget(registration.withLock { $0 }) }
 
     /// Whether nobody waits for the reply any more.
-    var isUnwanted: Bool { signal.isRaised }
+    package var isUnwanted: Bool { signal.isRaised }
 
     /// The tokens of a prompt.
     ///
     /// - Parameter source: Which prompt, from 0.
-    func promptIDs(_ source: Int) -> [Int32] { requests[source].prompt.ids(use.tokenizer) }
+    package func promptIDs(_ source: Int) -> [Int32] { requests[source].prompt.ids(use.tokenizer) }
 
     /// Calls the requests off.
-    func cancel() { for response in responses.withLock({ $0 }) { response.cancel() } }
+    package func cancel() {
+        let responses = state.withLock { state in
+            state.isCancelled = true
+            return state.responses
+        }
+        for response in responses { response.cancel() }
+    }
 
     /// Waits for the end of all.
     ///
     /// - Returns: What became of the prompts, in order.
     /// - Throws: What a request failed with; `CancelSignal.error` when nobody wants them any more.
-    func collect() async throws -> [Result] {
+    package func collect() async throws -> [Result] {
         let results = try await forEach { _, response in
-            var result = Result(replies: response.seeds.map { _ in Reply() })
-            for try await event in response {
-                switch event {
-                case .prompt: break
-                case .promptLogProbabilities(let values): result.promptLogProbabilities = values
-                case .token(let token):
-                    result.replies[token.choice].tokens.append(token)
-                    result.replies[token.choice].text += token.text
-                case .finished(let completion):
-                    result.replies[completion.choice].text += completion.text
-                    result.replies[completion.choice].completion = completion
-                }
-            }
+            var result = Result(choices: response.seeds.count)
+            for try await event in response { result.add(event) }
             return result
         }
         if signal.isRaised { throw signal.error }
         return results
     }
 
+    /// Does something with the events of all requests as they come, until all have ended.
+    ///
+    /// - Parameter body: Gets an event, and which prompt it belongs to; for different prompts at the same time too.
+    /// - Throws: As `collect`.
+    package func forEachEvent(_ body: @escaping @Sendable (EngineEvent, Int) -> Void) async throws {
+        _ = try await forEach { source, response in
+            for try await event in response { body(event, source) }
+        }
+        if signal.isRaised { throw signal.error }
+    }
+
     /// The events of all requests as they come, and the passing of seconds.
     ///
     /// - Returns: For one consumer. The requests are called off when it lets go.
-    func items() -> AsyncThrowingStream<Item, any Error> {
+    package func items() -> AsyncThrowingStream<Item, any Error> {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Item.self)
         let reading = Task {
             do {
@@ -142,7 +172,7 @@ final class Generation: Sendable {
     private func forEach<R: Sendable>(
         _ work: @escaping @Sendable (Int, EngineResponse) async throws -> R
     ) async throws -> [R] {
-        let first = responses.withLock { $0 }
+        let first = state.withLock { $0.responses }
         if let only = first.first, requests.count == 1 { return [try await work(0, only)] }
         return try await withThrowingTaskGroup(of: (Int, R).self) { group in
             for (index, response) in first.enumerated() { group.addTask { (index, try await work(index, response)) } }
@@ -150,11 +180,15 @@ final class Generation: Sendable {
             var results = [R?](repeating: nil, count: requests.count)
             while let (index, result) = try await group.next() {
                 results[index] = result
-                guard next < requests.count, !signal.isRaised else { continue }
+                guard next < requests.count, !state.withLock(\.isCancelled) else { continue }
                 let index = next
                 next += 1
                 let response = try use.engine.submit(requests[index])
-                responses.withLock { $0.append(response) }
+                let isCancelled = state.withLock { state in
+                    state.responses.append(response)
+                    return state.isCancelled
+                }
+                if isCancelled { response.cancel() }
                 group.addTask { (index, try await work(index, response)) }
             }
             if signal.isRaised { throw signal.error }

@@ -1,5 +1,5 @@
-internal import Apus
-internal import ApusJSON
+package import Apus
+package import ApusJSON
 
 #if canImport(Darwin)
     internal import Darwin
@@ -9,24 +9,24 @@ internal import ApusJSON
     internal import Glibc
 #endif
 
-/// What replies tell of the server itself.
-enum ServerInfo {
+/// What replies tell of what computed them.
+package enum ReplyOrigin {
     /// A name for what computed a reply.
-    static let fingerprint = "apus-\(ApusVersion.text)"
+    package static let fingerprint = "apus-\(ApusVersion.text)"
 }
 
 /// The time as replies tell it.
-enum UnixTime {
+package enum UnixTime {
     /// Seconds since 1970.
-    static var now: Int { time(nil) }
+    package static var now: Int { time(nil) }
 }
 
 /// llama-server's `timings`, which clients show as speed.
-enum Timings {
+package enum Timings {
     /// The object.
     ///
     /// - Parameter usages: What the choices took; the first one has the prompt.
-    static func json(_ usages: [EngineUsage]) -> JSONValue {
+    package static func json(_ usages: [EngineUsage]) -> JSONValue {
         guard let first = usages.first else { return [:] }
         return json(
             cached: first.reusedTokens, prompt: first.promptTokens - first.reusedTokens,
@@ -42,7 +42,7 @@ enum Timings {
     ///   - promptSeconds: What they took.
     ///   - predicted: Tokens of the reply.
     ///   - seconds: What they took.
-    static func json(
+    package static func json(
         cached: Int, prompt: Int, promptSeconds: Double, predicted: Int, seconds: Double
     ) -> JSONValue {
         func ratio(_ value: Double, _ by: Double) -> JSONValue { .double(by > 0 ? value / by : 0) }
