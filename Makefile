@@ -90,7 +90,7 @@ microbench: .cache/system-bench ## measure every kernel against the machine's ro
 	@python3 -B Benchmarks/microbench/microbench.py $(MICROBENCH)
 
 clean: ## remove what builds made
-	rm -rf .build build .cache/build .cache/kernels .cache/microbench/build
+	rm -rf .build build .cache/build .cache/kernels .cache/library* .cache/microbench/build
 
 distclean: clean ## also remove the virtual environment, other engines, the stamps and the fetched models
 	rm -rf .venv .cache models

@@ -19,6 +19,8 @@ let package = Package(
         .executable(name: "apus", targets: ["ApusExecutable"]),
         .executable(name: "apus-server", targets: ["ApusServerExecutable"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
+        // Becomes libapus.so.1, by the flags that Sources/CApus/CMakeLists.txt has.
+        .library(name: "ApusC", type: .dynamic, targets: ["ApusC"]),
     ],
     traits: [
         .trait(name: "OpenMP", description: "Run the kernels on libomp's threads; without it on a pthread team."),
@@ -53,7 +55,9 @@ let package = Package(
                 .linkedLibrary("omp5", .when(traits: ["OpenMP"])),
             ]
         ),
-        .target(name: "CApus", cSettings: isStrict ? [.treatAllWarnings(as: .error)] : []),
+        .target(
+            name: "CApus", exclude: ["CMakeLists.txt", "apus.abi", "apus.map", "apus.pc.in"],
+            cSettings: isStrict ? [.treatAllWarnings(as: .error)] : []),
         .target(name: "ApusGGUF", swiftSettings: swiftSettings),
         .target(name: "ApusJSON", dependencies: ["ApusGGUF"], swiftSettings: swiftSettings),
         .target(name: "ApusTemplate", dependencies: ["ApusJSON", "ApusGGUF"], swiftSettings: swiftSettings),
@@ -65,6 +69,12 @@ let package = Package(
         .target(
             name: "ApusAPI",
             dependencies: ["Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF"],
+            swiftSettings: swiftSettings),
+        .target(
+            name: "ApusC",
+            dependencies: [
+                "CApus", "ApusAPI", "Apus", "ApusModel", "ApusTokenizer", "ApusTemplate", "ApusJSON", "ApusGGUF",
+            ],
             swiftSettings: swiftSettings),
         .target(
             name: "ApusServer",

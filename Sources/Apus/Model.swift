@@ -59,12 +59,14 @@ public final class Model: Sendable {
     ///   - path: A GGUF file, or the first part of a split one.
     ///   - options: How it is to be run.
     ///   - cancellation: Stops the loading.
+    ///   - progress: Is told which share of the weights has been read, 0 to 1, on the caller's thread.
     /// - Returns: The model; nothing is read from the file afterwards.
     /// - Throws: `ApusError` that names the file and what is wrong with it, or `outOfMemory` with the figures.
     public static func load(
-        path: String, options: LoadOptions = LoadOptions(), cancellation: CancellationFlag? = nil
+        path: String, options: LoadOptions = LoadOptions(), cancellation: CancellationFlag? = nil,
+        progress: ((Float) -> Void)? = nil
     ) throws(ApusError) -> Model {
-        try Model(path: path, options: options, cancellation: cancellation)
+        try Model(path: path, options: options, cancellation: cancellation, progress: progress)
     }
 
     /// The least memory that a model takes, without loading it.
@@ -83,7 +85,9 @@ public final class Model: Sendable {
         return try MemoryBudget(needs, spec: spec, options: shortest, available: nil).totalBytes
     }
 
-    private init(path: String, options: LoadOptions, cancellation: CancellationFlag?) throws(ApusError) {
+    private init(
+        path: String, options: LoadOptions, cancellation: CancellationFlag?, progress: ((Float) -> Void)?
+    ) throws(ApusError) {
         try options.validate()
         try InstructionSet.select()
         let file = try GGUFFile(path: path)
@@ -101,7 +105,7 @@ public final class Model: Sendable {
             chunkTokens = min(options.chunkTokens, budget.contextLength)
             threads = options.threads ?? InstructionSet.processorCount
             weights = try DecoderWeights(
-                file, threads: threads, contextLength: contextLength, cancellation: cancellation)
+                file, threads: threads, contextLength: contextLength, cancellation: cancellation, progress: progress)
         } catch {
             throw error.code == .invalidArgument || error.message.contains(path)
                 ? error : ApusError(error.code, "\(path): \(error.message)")

@@ -72,9 +72,11 @@ public final class DecoderWeights: Sendable {
     ///   - contextLength: Positions that sequences will have at the most, by which LongRoPE's factors are chosen; the
     ///     model's own limit when nil.
     ///   - cancellation: Stops the loading between pieces of a megabyte.
+    ///   - progress: Is told which share has been read, 0 to 1, on the caller's thread.
     /// - Throws: `ApusError` that names the file and the tensor or field, what was found and what was wanted.
     public init(
-        _ file: GGUFFile, threads: Int, contextLength: Int? = nil, cancellation: CancellationFlag? = nil
+        _ file: GGUFFile, threads: Int, contextLength: Int? = nil, cancellation: CancellationFlag? = nil,
+        progress: ((Float) -> Void)? = nil
     ) throws(ApusError) {
         let binding = try Binding(file, contextLength: contextLength)
         spec = binding.spec
@@ -92,7 +94,7 @@ public final class DecoderWeights: Sendable {
         let unread = isTied ? 0 : (table?.byteCount ?? 0) - embeddingRowBytes
         bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - unread
         let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
-        try loader.load(binding.plan, threads: threads)
+        try loader.load(binding.plan, threads: threads, progress: progress)
         let loaded = pages
         let factors = try binding.ropeFactors.map { vector throws(ApusError) in
             try loaded.ropeFactors(vector, path: file.paths[0])

@@ -22,7 +22,12 @@ struct WeightLoader {
     private static let slice = Duration.milliseconds(50)
 
     /// Loads all entries of a plan, on the compute thread.
-    func load(_ plan: WeightPlan, threads: Int) throws(ApusError) {
+    ///
+    /// - Parameters:
+    ///   - plan: What to load.
+    ///   - threads: On how many threads.
+    ///   - progress: Is told which share has been read, between slices.
+    func load(_ plan: WeightPlan, threads: Int, progress: ((Float) -> Void)?) throws(ApusError) {
         var pieces: [Piece] = []
         for entry in plan.entries {
             guard case .matrix(let matrix) = entry.target else {
@@ -37,6 +42,7 @@ struct WeightLoader {
         }
         let job = Job(loader: self, pieces: pieces)
         while !job.isDone {
+            progress?(job.share)
             ComputeThread.shared.run {
                 job.end.withLock { $0 = .now + Self.slice }
                 apus_team_run(
@@ -47,6 +53,7 @@ struct WeightLoader {
             }
         }
         if let error = job.error.withLock({ $0 }) { throw error }
+        progress?(1)
     }
 
     /// What the threads share: each takes the next piece until none is left, one failed, or the slice is over.
@@ -60,6 +67,9 @@ struct WeightLoader {
         let end = Mutex(ContinuousClock.now)
 
         var isDone: Bool { next.load(ordering: .relaxed) >= pieces.count || error.withLock { $0 != nil } }
+
+        /// The share of the pieces that were taken.
+        var share: Float { Float(min(next.load(ordering: .relaxed), pieces.count)) / Float(max(1, pieces.count)) }
 
         init(loader: WeightLoader, pieces: [Piece]) {
             self.loader = loader

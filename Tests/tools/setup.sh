@@ -30,6 +30,8 @@ check() {
         need cmake sh -c 'command -v cmake && command -v ctest'
         need ninja-build sh -c 'command -v ninja'
         need pkg-config sh -c 'command -v pkg-config'
+        need abigail-tools sh -c 'command -v abidiff'
+        need binutils sh -c 'command -v nm && command -v readelf'
         need g++ linkable "$native" libstdc++.so
         need qemu-user sh -c 'command -v qemu-aarch64'
         need gcc-aarch64-linux-gnu sh -c 'command -v aarch64-linux-gnu-gcc'

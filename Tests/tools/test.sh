@@ -12,6 +12,8 @@ swift build -c release --build-tests
 Tests/tools/docs.sh
 # The command, held to the f64 reference and to itself.
 .venv/bin/python Tests/Reference/test_numerics.py
+# The C library, which has a build of its own: other traits, and Swift's runtime inside.
+Tests/LibraryTests/run.sh
 # The server, with the clients that people have.
 Tests/ServerTests/run.sh
 # The Swift tests last, so that a runner's closing line stands at the end. They run the kernels' C programs under ctest

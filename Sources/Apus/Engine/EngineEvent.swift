@@ -64,6 +64,13 @@ public struct EngineCompletion: Sendable, Hashable {
     public let endLogProbability: TokenLogProbability?
     /// Tokens of the prompt, of the reply, and how long they took.
     public let usage: EngineUsage
+
+    /// The same of a text that its reader has ended, as if by a stop string, before what was held back.
+    package var endedByReader: EngineCompletion {
+        EngineCompletion(
+            choice: choice, reason: .stopString, text: "", stopString: nil, endToken: nil, endLogProbability: nil,
+            usage: usage)
+    }
 }
 
 /// What a choice took.

@@ -103,7 +103,7 @@ enum {
     APUS_EVENT_PROGRESS = 4, ///< where the prompt is, if the request has "return_progress": `json`
     APUS_EVENT_DONE = 5,     ///< the last event: `json` is the whole reply, as apus_request_wait() gives it
     APUS_EVENT_ERROR = 6,    ///< the last event: `status`, the message in `text`, OpenAI's error object in `json`
-    APUS_EVENT_CHUNK = 7     ///< with "stream": a piece of the reply that belongs to no text, in `json`
+    APUS_EVENT_CHUNK = 7     ///< with "stream": a piece of the reply as the server would send it, in `json`
 };
 
 /// An event of a request. The strings are the library's, end with a NUL, and are NULL where there is nothing to tell.
@@ -116,7 +116,7 @@ typedef struct apus_event {
     int32_t status; ///< how the request ended, in the last event; else APUS_OK
     const char *text;
     size_t text_len;  ///< bytes
-    const char *json; ///< what the kind says; with "stream", beside text: the chunk that the server would send
+    const char *json; ///< what the kind says
     size_t json_len;  ///< bytes
 } apus_event;
 
@@ -176,8 +176,8 @@ APUS_API void apus_model_release(apus_model *model);
 
 /// What is known of a model: `path`, `architecture`, `n_vocab`, `n_ctx`, `n_ctx_train`, `n_embd`, `n_layer`,
 /// `n_params`, `size` (bytes of the file), `bos_token_id`, `eos_token_id`, `eog_token_ids` (tokens that end a reply),
-/// `add_bos_token`, `chat_template` (null if there is none), and `metadata`, all of the file's; of arrays of more than
-/// 64 elements there only the `count`.
+/// `add_bos_token`, `chat_template` (null if there is none), and `metadata`, all of the file's; arrays of more than 64
+/// elements are shown empty.
 ///
 /// *json is the caller's: apus_free().
 APUS_API apus_status apus_model_info(const apus_model *model, char **json, char **error);
@@ -243,7 +243,7 @@ APUS_API apus_status apus_engine_stats(const apus_engine *engine, char **json, c
 ///
 /// `request`: JSON of `request_len` bytes or APUS_NUL_TERMINATED: the body of an HTTP request, and `endpoint`:
 /// "chat/completions" (the default), "completions" or "embeddings"; "/v1/" may stand before it. `model` is passed over.
-/// With `"stream": true` events carry the chunks that the server would send, with `"return_progress": true` the
+/// With `"stream": true` the chunks that the server would send are events too, with `"return_progress": true` the
 /// progress of the prompt comes as events. `callback`: gets the events, with `user`; NULL if apus_request_next() is to
 /// give them. *request_handle is set before the first callback, and is the caller's: apus_request_release().
 ///
@@ -293,7 +293,8 @@ APUS_API apus_status apus_embed(apus_engine *engine, const int32_t *tokens, size
 
 /// Starts an empty sequence, which keeps the model.
 ///
-/// `options`: NULL, or an object with `strict`. *session is the caller's: apus_session_release().
+/// `options`: NULL, or an object with `n_kv` (positions of the cache that the session and its forks
+/// share; default: one context), `strict`. *session is the caller's: apus_session_release().
 ///
 /// APUS_OUT_OF_MEMORY.
 APUS_API apus_status apus_session_create(apus_model *model, const char *options, apus_session **session, char **error);
@@ -318,7 +319,8 @@ APUS_API apus_status apus_session_eval(apus_session *session, const int32_t *tok
 /// The logits after a token of the last apus_session_eval(): before temperature, penalties and all sampling.
 ///
 /// `index`: which token of that call, from 0 with APUS_ALL_LOGITS; -1 for the last one. *row: (*n_vocab) numbers, the
-/// session's, valid until it evaluates, truncates, loads or is released. APUS_INVALID_ARGUMENT if there are none.
+/// session's, valid until it evaluates, truncates, forks, loads or is released. APUS_INVALID_ARGUMENT if there are
+/// none.
 APUS_API apus_status apus_session_logits(apus_session *session, int64_t index, const float **row, size_t *n_vocab,
                                          char **error);
 
@@ -349,8 +351,8 @@ APUS_API apus_status apus_session_save(apus_session *session, const char *path, 
 
 /// Replaces the sequence by a saved one. Logits are there after the next evaluation.
 ///
-/// APUS_NOT_FOUND, APUS_IO, APUS_BAD_MODEL (no such file, or damaged), APUS_INVALID_ARGUMENT (of another model),
-/// APUS_CONTEXT_FULL. The sequence is as it was then.
+/// APUS_NOT_FOUND, APUS_IO, APUS_BAD_MODEL (damaged), APUS_INVALID_ARGUMENT (of another model), APUS_CONTEXT_FULL. The
+/// sequence may be empty then.
 APUS_API apus_status apus_session_load(apus_session *session, const char *path, char **error);
 
 #ifdef __cplusplus

@@ -1,0 +1,73 @@
+internal import Glibc
+
+/// A thread of an engine's on which the tasks run that read its events, and the callbacks with them, one after another: none of
+/// these holds up Swift's own threads or the computation, and an event comes with one change of threads.
+final class DeliveryThread: TaskExecutor {
+    /// What the thread and its owner share.
+    private final class Queue: Sendable {
+        let monitor = Monitor()
+        // Safe to share: touched inside of `monitor` only.
+        nonisolated(unsafe) var jobs: [@Sendable () -> Void] = []
+        nonisolated(unsafe) var thread: pthread_t?
+        nonisolated(unsafe) var isEnding = false
+
+        func run() {
+            while true {
+                let batch = monitor.locked {
+                    while jobs.isEmpty, !isEnding { _ = monitor.wait(until: Deadline(nanoseconds: -1)) }
+                    defer { jobs = [] }
+                    return jobs
+                }
+                if batch.isEmpty { return }
+                for job in batch { job() }
+            }
+        }
+    }
+
+    private let queue = Queue()
+
+    deinit {
+        let queue = queue
+        queue.monitor.locked {
+            queue.isEnding = true
+            queue.monitor.notify()
+        }
+    }
+
+    /// Whether the caller is on this thread, in a callback that is.
+    var isCurrent: Bool {
+        queue.monitor.locked { queue.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        submit { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+
+    /// Queues a job.
+    private func submit(_ job: @escaping @Sendable () -> Void) {
+        queue.monitor.locked {
+            queue.jobs.append(job)
+            if queue.thread == nil { start() }
+            queue.monitor.notify()
+        }
+    }
+
+    private func start() {
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(queue)
+        let status = pthread_create(
+            &thread, nil,
+            { context in
+                if let context { Unmanaged<Queue>.fromOpaque(context).takeRetainedValue().run() }
+                return nil
+            }, context.toOpaque())
+        guard status == 0 else {
+            // Jobs wait for a thread that the next one may get.
+            context.release()
+            return
+        }
+        pthread_detach(thread)
+        queue.thread = thread
+    }
+}
