@@ -38,8 +38,9 @@ extension LineRule {
     private static func isKernel(_ file: SourceFile) -> Bool {
         file.isUnder("CKernels") && file.has(extension: "c", "h")
     }
+    /// Part of a target: the programs in its documentation are a reader's.
     private static func isSwiftSource(_ file: SourceFile) -> Bool {
-        file.isUnder("Sources") && file.has(extension: "swift")
+        file.isUnder("Sources") && file.has(extension: "swift") && !file.path.contains(".docc/")
     }
     private static func isOurs(_ file: SourceFile) -> Bool { !file.isUnder("Tests/StyleTests") }
 
