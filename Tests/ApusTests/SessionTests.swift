@@ -120,6 +120,21 @@ import Testing
         #expect(last(next) == wanted[100])
     }
 
+    @Test(arguments: Home.allCases) func `Logits that were asked for stay while forks go on`(home: Home) throws {
+        let wanted = try Self.wanted.get()
+        let session = try home.session(EngineSupport.model())
+        try session.eval(Array(Self.text[..<100]))
+        let row = try session.logits(at: 99)
+        #expect(try session.logits(at: 99).baseAddress == row.baseAddress)
+        let fork = try session.fork()
+        try fork.eval(Array(Self.text[100..<140]))
+        #expect(row.map(\.bitPattern) == wanted[99])
+        #expect(try fork.logits(at: 139).map(\.bitPattern) == wanted[139])
+        #expect(try session.logits(at: 99).baseAddress == row.baseAddress)
+        try session.eval([Self.text[100]])
+        #expect(try session.logits(at: 100).map(\.bitPattern) == wanted[100])
+    }
+
     @Test(arguments: Home.allCases, Home.allCases) func `A saved session goes on elsewhere`(
         home: Home, elsewhere: Home
     ) throws {

@@ -26,6 +26,13 @@ final class LogitsRows {
             start: pages.base.assumingMemoryBound(to: Float.self) + row * columns, count: columns)
     }
 
+    /// Whether a row is one of these.
+    func contains(_ logits: UnsafeMutableBufferPointer<Float>) -> Bool {
+        guard let address = logits.baseAddress else { return false }
+        let first = pages.base.assumingMemoryBound(to: Float.self)
+        return (first..<first + capacity * columns).contains(address)
+    }
+
     /// Keeps a row.
     func copy(_ logits: UnsafeMutableBufferPointer<Float>, to row: Int) {
         _ = self[row].update(fromContentsOf: logits)

@@ -16,7 +16,7 @@ extension Session {
         guard !positions.isEmpty else {
             throw ApusError(.invalidArgument, "there are no logits to sample from, wanted: tokens that were computed")
         }
-        let logits = try logits(at: positions.upperBound - 1).span
+        let logits = try row(at: positions.upperBound - 1).span
         try checkLogits(logits)
         var state = try takeSampling(options)
         for token in tokens[state.accepted...] { state.chain.accept(token) }

@@ -258,10 +258,17 @@ public final class Session: VerifyingLogitsSource {
     /// - Throws: `ApusError` with code `invalidArgument` for another position.
     public func withLogits<R>(
         at position: Int, _ body: (UnsafeMutableBufferPointer<Float>) -> R
-    ) throws(ApusError) -> R { body(try logits(at: position)) }
+    ) throws(ApusError) -> R { body(try row(at: position)) }
 
-    /// The logits after a token, at an address that stays until tokens are computed, dropped or loaded, or the session ends.
+    /// The logits after a token, at an address that stays until this session computes, drops or loads tokens, or ends.
     package func logits(at position: Int) throws(ApusError) -> UnsafeMutableBufferPointer<Float> {
+        // Not where the decoder left them: the next step, which overwrites that, may be a fork's.
+        try keepCopy()
+        return try row(at: position)
+    }
+
+    /// The logits after a token, until the next step.
+    func row(at position: Int) throws(ApusError) -> UnsafeMutableBufferPointer<Float> {
         let positions = logitsPositions
         guard positions.contains(position) else {
             let there =
@@ -339,7 +346,7 @@ public final class Session: VerifyingLogitsSource {
         fork.sampling = sampling
         fork.limitSampling()
         if logitsPositions.contains(length - 1) {
-            fork.last = try logits(at: length - 1)
+            fork.last = try row(at: length - 1)
             try fork.keepCopy()
         }
         return fork
@@ -347,7 +354,7 @@ public final class Session: VerifyingLogitsSource {
 
     /// Copies the last logits to where nobody else writes.
     private func keepCopy() throws(ApusError) {
-        guard kept == nil, !last.isEmpty else { return }
+        guard kept == nil, !last.isEmpty, copies?.contains(last) != true else { return }
         let rows = try rowsForCopies(1)
         rows.copy(last, to: 0)
         last = rows[0]
