@@ -36,7 +36,7 @@ enum SourceTree {
     private static let loaded = Result { try load() }
 
     private static func load() throws -> [SourceFile] {
-        let folders = ["Sources", "CKernels", "Tests", "Benchmarks", "Examples", ".ci"]
+        let folders = ["Sources", "CKernels", "Tests", "Benchmarks", "Examples", "Bindings", ".ci"]
         var paths = try topLevelNames().filter { !folders.contains($0) }.sorted()
         for folder in folders {
             for case let path as String in FileManager.default.enumerator(atPath: top.path + "/" + folder) ?? .init() {

@@ -27,7 +27,7 @@ struct StyleTests {
         let wanted: Set = [
             "Package.swift", "Sources", "CKernels", "Tests", "Benchmarks", "CMakeLists.txt", "README.md",
             "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", "deploy",
-            "Examples",
+            "Examples", "Bindings",
         ]
         #expect(try SourceTree.topLevelNames() == wanted)
     }

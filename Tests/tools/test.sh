@@ -16,6 +16,8 @@ Tests/tools/docs.sh
 Tests/LibraryTests/run.sh
 # The server, with the clients that people have.
 Tests/ServerTests/run.sh
+# The Python package, with the C library in its wheel.
+Bindings/Python/tests/run.sh
 # The Swift tests last, so that a runner's closing line stands at the end. They run the kernels' C programs under ctest
 # (Tests/CKernelsTests), the house rules (Tests/StyleTests) and comparisons with Python's tokenizers and gguf.
 exec swift test -c release --skip-build

@@ -1,0 +1,175 @@
+"""A request to an engine, and the events that come of it: the lowest level, beneath texts and streams."""
+
+import ctypes
+import itertools
+import json
+import sys
+import threading
+import time
+from ctypes import byref, c_int64, c_void_p, sizeof
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, NamedTuple, Optional
+
+from ._handle import Handle
+from ._interrupt import SLICE
+from ._library import (
+    EVENT_DONE,
+    EVENT_ERROR,
+    EventCallback,
+    EventStruct,
+    call,
+    call_for_handle,
+    call_for_text,
+    invoke,
+)
+from .errors import NoMoreEventsError, WaitTimeoutError, exception
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+CANCEL = 2
+"""What a callback returns to cancel its request."""
+
+
+class Event(NamedTuple):
+    """Something that came of a request."""
+
+    kind: int
+    """What it tells: `EVENT_…`."""
+    choice: int
+    """Which choice of the request ("n"), and of which prompt: prompt * n + choice."""
+    token: Optional[int]
+    """The token that was drawn, if one was."""
+    logprob: float
+    """Its log probability, if the request asks for them; else NaN."""
+    status: int
+    """How the request ended, in the last event."""
+    text: str
+    """How the reply goes on: whole characters. In an error the message."""
+    json: Optional[str]
+    """What the kind says; with "stream" the chunk that the server would send."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other follows."""
+        return self.kind in (EVENT_DONE, EVENT_ERROR)
+
+    def check(self) -> None:
+        """Raises what the request failed with, if this event says that it did."""
+        if self.kind == EVENT_ERROR:
+            raise exception(self.status, self.text)
+
+
+def _event(struct: EventStruct) -> Event:
+    text = ctypes.string_at(struct.text, struct.text_len).decode() if struct.text else ""
+    data = ctypes.string_at(struct.json, struct.json_len).decode() if struct.json else None
+    token = None if struct.token < 0 else struct.token
+    return Event(struct.kind, struct.choice, token, struct.logprob, struct.status, text, data)
+
+
+# All callbacks are this one function of C, which is never freed; `user` says who is meant.
+_receivers: Dict[int, Callable[[Event], Optional[int]]] = {}
+_numbers = itertools.count(1)
+
+
+def _receive(pointer: Any, user: Optional[int]) -> int:
+    receiver = _receivers.get(user or 0)
+    if receiver is None:
+        return CANCEL
+    try:
+        return receiver(_event(pointer.contents)) or 0
+    except BaseException:
+        # Nobody waits for it here; what Python does with exceptions of threads is the right thing.
+        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+        return CANCEL
+
+
+_callback = EventCallback(_receive)
+
+
+def _release(handle: int, number: int) -> None:
+    invoke("apus_request_release", handle)
+    _receivers.pop(number, None)
+
+
+class Request(Handle):
+    """A request that is under way. Iterating gives its events; closing cancels it, and then there are none any more."""
+
+    def __init__(
+        self, engine: "Engine", body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None
+    ) -> None:
+        """Starts a request.
+
+        Args:
+            engine: Who computes it.
+            body: The body of an HTTP request, and "endpoint": "chat/completions" (the default), "completions" or
+                "embeddings".
+            on_event: Gets the events, on a thread of the engine's, which must not be held up. What it returns says how
+                to go on: None or 0 as before, 1 ends the reply here, 2 cancels it. Without it `next()` and iteration
+                give the events.
+        """
+        data = json.dumps(body).encode()
+        self._engine = engine  # must not be finalized before this
+        number = 0 if on_event is None else next(_numbers)
+        callback = EventCallback() if on_event is None else _callback
+        if on_event is not None:
+            _receivers[number] = on_event
+        try:
+            handle = call_for_handle("apus_engine_submit", engine.handle, data, len(data), callback, number)
+        except BaseException:
+            _receivers.pop(number, None)
+            raise
+        super().__init__(handle, _release, number)
+
+    def next(self, timeout: Optional[float] = None) -> Event:
+        """Waits for the next event.
+
+        Args:
+            timeout: For how many seconds; None: without end. Ctrl-C interrupts it.
+
+        Raises:
+            WaitTimeoutError: The time is over.
+            NoMoreEventsError: The last event was given.
+        """
+        struct = EventStruct(size=sizeof(EventStruct))
+        self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(struct)))
+        return _event(struct)
+
+    def wait(self, timeout: Optional[float] = None) -> Dict[str, Any]:
+        """Waits for the end.
+
+        Args:
+            timeout: For how many seconds; None: without end. Ctrl-C interrupts it.
+
+        Returns:
+            The whole reply, as the server would send it.
+
+        Raises:
+            WaitTimeoutError: The time is over.
+            ApusError: What the request failed with.
+        """
+        reply = self._wait(timeout, lambda wait: call_for_text("apus_request_wait", self.handle, wait))
+        return dict(json.loads(reply))
+
+    @staticmethod
+    def _wait(timeout: Optional[float], attempt: Callable[[c_int64], Any]) -> Any:
+        """Waits in slices, since Python handles signals between calls only."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic()))
+            try:
+                return attempt(c_int64(int(left * 1e9)))
+            except WaitTimeoutError:
+                if end is not None and time.monotonic() >= end:
+                    raise
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            try:
+                yield self.next()
+            except NoMoreEventsError:
+                return
+
+    def cancel(self) -> None:
+        """Calls the request off; its last event then says so. After the end it does nothing."""
+        if not self.closed:
+            invoke("apus_request_cancel", c_void_p(self.handle))
