@@ -138,32 +138,33 @@ package final class Generation: Sendable {
         if signal.isRaised { throw signal.error }
     }
 
-    /// The events of all requests as they come, and the passing of seconds.
+    /// Goes through the events of all requests as they come, and the passing of seconds.
     ///
-    /// - Returns: For one consumer. The requests are called off when it lets go.
-    package func items() -> AsyncThrowingStream<Item, any Error> {
+    /// - Parameter body: What to do with them, on the executor that the caller's task prefers. The requests are called off
+    ///   when it returns or throws before the last one.
+    /// - Throws: What a request failed with, and what the body throws.
+    package func withItems(_ body: (AsyncThrowingStream<Item, any Error>) async throws -> Void) async throws {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: Item.self)
-        let reading = Task {
-            do {
-                _ = try await forEach { source, response in
-                    for try await event in response { continuation.yield(.event(event, source: source)) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                do {
+                    _ = try await self.forEach { source, response in
+                        for try await event in response { continuation.yield(.event(event, source: source)) }
+                    }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
                 }
-                continuation.finish()
-            } catch {
-                continuation.finish(throwing: error)
             }
-        }
-        let ticking = Task {
-            while !Task.isCancelled {
-                try await Task.sleep(for: .seconds(1))
-                continuation.yield(.second)
+            group.addTask {
+                while !Task.isCancelled {
+                    try await Task.sleep(for: .seconds(1))
+                    continuation.yield(.second)
+                }
             }
+            try await body(stream)
         }
-        continuation.onTermination = { _ in
-            reading.cancel()
-            ticking.cancel()
-        }
-        return stream
     }
 
     /// Does something with every response, of some of them at the same time, and submits the others as these end.

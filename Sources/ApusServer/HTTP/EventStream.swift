@@ -46,14 +46,19 @@ extension Response {
     /// - Parameters:
     ///   - generation: What is under way.
     ///   - renderer: What makes objects of its events.
-    init(streaming generation: Generation, _ renderer: some StreamRenderer) {
+    ///   - call: The request that it is the reply to.
+    init(streaming generation: Generation, _ renderer: some StreamRenderer, to call: Call) {
         let format = renderer.format
+        let executor = EventLoopExecutor(call.context.channel.eventLoop)
         self.init(
             status: .ok, headers: format.headers,
             body: ResponseBody { body in
                 var renderer = renderer
                 do {
-                    try await Self.write(generation, &renderer, to: &body)
+                    // On the connection's thread: waking another one for each token takes more time than all the rest.
+                    try await withTaskExecutorPreference(executor) {
+                        try await Self.write(generation, &renderer, to: &body)
+                    }
                 } catch {
                     generation.cancel()
                     guard let error = try? RequestError(thrown: error) else { throw error }
@@ -74,15 +79,29 @@ extension Response {
             return true
         }
         var isSilent = try await !write(renderer.start())
-        for try await item in generation.items() {
-            switch item {
-            case .event(let event, let source):
-                if try await write(renderer.render(event, of: source)) { isSilent = false }
-            case .second:
-                if isSilent, let heartbeat = format.heartbeat { try await body.write(heartbeat) }
-                isSilent = true
+        try await generation.withItems { items in
+            for try await item in items {
+                switch item {
+                case .event(let event, let source):
+                    if try await write(renderer.render(event, of: source)) { isSilent = false }
+                case .second:
+                    if isSilent, let heartbeat = format.heartbeat { try await body.write(heartbeat) }
+                    isSilent = true
+                }
             }
         }
         _ = try await write(renderer.finish())
+    }
+}
+
+/// Runs tasks on the thread of a connection.
+private final class EventLoopExecutor: TaskExecutor {
+    private let eventLoop: any EventLoop
+
+    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }

@@ -14,7 +14,7 @@ extension LlamaServerRoutes {
         let generation = try services.requests.generate(request.requests, use: use, signal: signal, parameter: "prompt")
         let reply = CompletionReply(
             use: use, request: request, promptIDs: request.requests.indices.map(generation.promptIDs))
-        if request.isStreamed { return Response(streaming: generation, CompletionStream(reply)) }
+        if request.isStreamed { return Response(streaming: generation, CompletionStream(reply), to: call) }
         var objects: [JSONValue] = []
         for (source, result) in try await generation.collect().enumerated() {
             for choice in result.replies {

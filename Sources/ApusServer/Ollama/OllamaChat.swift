@@ -26,7 +26,7 @@ extension OllamaRoutes {
             (ids, reply.droppedMessages) = try fit(messages, limit: limit, use: use, options: prompt)
         }
         request.prompt = .ids(ids)
-        return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "messages", signal: signal)
+        return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "messages", to: call)
     }
 
     /// The messages; roles may be in capitals.
@@ -47,12 +47,13 @@ extension OllamaRoutes {
 
     /// Generates a reply and writes it.
     func answer(
-        _ request: EngineRequest, _ reply: OllamaReply, isStreamed: Bool, parameter: String, signal: CancelSignal
+        _ request: EngineRequest, _ reply: OllamaReply, isStreamed: Bool, parameter: String, to call: Call
     ) async throws -> Response {
+        let signal = await call.cancelSignal()
         let generation = try services.requests.generate([request], use: reply.use, signal: signal, parameter: parameter)
         if isStreamed {
             return Response(
-                streaming: generation, OllamaStream(reply, promptIDs: generation.promptIDs(0)))
+                streaming: generation, OllamaStream(reply, promptIDs: generation.promptIDs(0)), to: call)
         }
         let result = try await generation.collect()[0]
         let choice = result.replies[0]

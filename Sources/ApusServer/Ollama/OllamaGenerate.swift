@@ -22,7 +22,7 @@ extension OllamaRoutes {
         request.logProbabilities = options.logProbabilities
         let reply = OllamaReply(
             kind: kind, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil)
-        return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "prompt", signal: signal)
+        return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "prompt", to: call)
     }
 }
 

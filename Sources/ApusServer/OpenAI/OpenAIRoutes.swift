@@ -24,7 +24,7 @@ struct OpenAIRoutes: RouteGroup {
         let signal = await call.cancelSignal()
         let use = try await services.use(body.model, signal: signal)
         let reply = try body.start(use, services.requests, signal: signal)
-        if reply.isStreamed { return Response(streaming: reply.generation, reply.stream) }
+        if reply.isStreamed { return Response(streaming: reply.generation, reply.stream, to: call) }
         return Response(json: reply.whole(try await reply.generation.collect()))
     }
 
