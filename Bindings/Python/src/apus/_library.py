@@ -42,9 +42,9 @@ class EventStruct(Structure):
         ("token", c_int32),
         ("logprob", c_float),
         ("status", c_int32),
-        ("text", c_void_p),
+        ("text", c_char_p),
         ("text_len", c_size_t),
-        ("json", c_void_p),
+        ("json", c_char_p),
         ("json_len", c_size_t),
     ]
 

@@ -14,6 +14,7 @@ from ._interrupt import SLICE
 from ._library import (
     EVENT_DONE,
     EVENT_ERROR,
+    FUNCTIONS,
     EventCallback,
     EventStruct,
     call,
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 CANCEL = 2
 """What a callback returns to cancel its request."""
+
+
+_NANOSECONDS = int(SLICE * 1e9)
+_next = FUNCTIONS["apus_request_next"]
 
 
 class Event(NamedTuple):
@@ -60,10 +65,20 @@ class Event(NamedTuple):
 
 
 def _event(struct: EventStruct) -> Event:
-    text = ctypes.string_at(struct.text, struct.text_len).decode() if struct.text else ""
-    data = ctypes.string_at(struct.json, struct.json_len).decode() if struct.json else None
-    token = None if struct.token < 0 else struct.token
-    return Event(struct.kind, struct.choice, token, struct.logprob, struct.status, text, data)
+    text, data, token = struct.text or b"", struct.json, struct.token
+    if len(text) != struct.text_len:  # it has a NUL
+        text = ctypes.string_at(
+            ctypes.c_void_p.from_buffer(struct, EventStruct.text.offset).value or 0, struct.text_len
+        )
+    return Event(
+        struct.kind,
+        struct.choice,
+        token if token >= 0 else None,
+        struct.logprob,
+        struct.status,
+        text.decode(),
+        data.decode() if data else None,
+    )
 
 
 # All callbacks are this one function of C, which is never freed; `user` says who is meant.
@@ -131,7 +146,9 @@ class Request(Handle):
             NoMoreEventsError: The last event was given.
         """
         struct = EventStruct(size=sizeof(EventStruct))
-        self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(struct)))
+        # Once a token, so this is quick; what is not an event comes again below.
+        if _next(self.handle, _NANOSECONDS if timeout is None else 0, struct, None) != 0:
+            self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(struct)))
         return _event(struct)
 
     def wait(self, timeout: Optional[float] = None) -> Dict[str, Any]:
