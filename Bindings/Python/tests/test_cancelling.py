@@ -125,12 +125,11 @@ def test_loading_can_be_called_off():
 
     def progress(fraction):
         told.append(fraction)
-        if fraction > 0.2:
-            raise RuntimeError("enough")
+        raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
         apus.Model(MODEL, progress=progress)
-    assert told == sorted(told) and told[-1] < 1
+    assert len(told) == 1
     told.clear()
     apus.Model(MODEL, n_ctx=64, progress=told.append).close()
-    assert told[-1] == 1
+    assert told == sorted(told) and told[-1] == 1

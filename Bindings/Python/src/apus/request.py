@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from ctypes import byref, c_int64, c_void_p, sizeof
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, NamedTuple, Optional, Set
 
 from ._handle import Handle
 from ._interrupt import SLICE
@@ -86,12 +86,44 @@ _receivers: Dict[int, Callable[[Event], Optional[int]]] = {}
 _numbers = itertools.count(1)
 
 
+class _Kept(threading.local):
+    """What Python knows of an engine's thread: made anew for every call, it would cost more than all else.
+
+    So the thread counts as being in Python from a request's first event to its last one.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Set[int] = set()
+
+    def begin(self, number: int) -> None:
+        self.end()
+        ctypes.pythonapi.PyGILState_Ensure()
+        self.requests.add(number)
+
+    def end(self) -> None:
+        """Lets go for the requests that nobody receives for any more."""
+        for number in [number for number in self.requests if number not in _receivers]:
+            self.requests.remove(number)
+            ctypes.pythonapi.PyGILState_Release(_WAS_IN_PYTHON)
+
+
+_WAS_IN_PYTHON = 0  # PyGILState_LOCKED: this call itself
+_kept = _Kept()
+
+
 def _receive(pointer: Any, user: Optional[int]) -> int:
-    receiver = _receivers.get(user or 0)
+    number = user or 0
+    receiver = _receivers.get(number)
     if receiver is None:
         return CANCEL
+    if number not in _kept.requests:
+        _kept.begin(number)
     try:
-        return receiver(_event(pointer.contents)) or 0
+        event = _event(pointer.contents)
+        if event.is_last:
+            _receivers.pop(number, None)
+            _kept.end()
+        return receiver(event) or 0
     except BaseException:
         # Nobody waits for it here; what Python does with exceptions of threads is the right thing.
         threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
