@@ -49,8 +49,8 @@ final class DeliveryThread: TaskExecutor {
         queue.monitor.locked {
             queue.jobs.append(job)
             if queue.thread == nil { start() }
-            queue.monitor.notify()
         }
+        queue.monitor.notify()
     }
 
     private func start() {

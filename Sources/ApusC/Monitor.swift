@@ -34,7 +34,7 @@ final class Monitor: Sendable {
         return try work()
     }
 
-    /// Lets all go on that wait. Inside of `locked`.
+    /// Lets all go on that wait. Best outside of `locked`: who wakes up wants the lock.
     func notify() { pthread_cond_broadcast(condition) }
 
     /// Lets others go on until `notify`, or until it is time. Inside of `locked`.

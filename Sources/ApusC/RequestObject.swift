@@ -94,7 +94,7 @@ final class RequestObject: Handled {
             if state.isReleased || state.end != nil { return [] }
             do throws(RequestError) {
                 let events = try make(&state)
-                if callback == nil { append(events) }
+                if callback == nil { state.events += events }
                 return events
             } catch {
                 // Nothing that is made of events fails now.
@@ -102,7 +102,16 @@ final class RequestObject: Handled {
                 return []
             }
         }
-        if callback != nil { for event in events { call(event) } }
+        giveOut(events)
+    }
+
+    /// Gives events to the callback, or wakes whoever waits for one.
+    private func giveOut(_ events: [Event]) {
+        if callback == nil {
+            if !events.isEmpty { monitor.notify() }
+        } else {
+            for event in events { call(event) }
+        }
     }
 
     /// Ends the events.
@@ -119,14 +128,12 @@ final class RequestObject: Handled {
                 (last.status, last.text) = (error.status, error.message)
                 (events, state.end) = ([last], end)
             }
-            if callback == nil { append(events) }
+            if callback == nil { state.events += events }
             return events
         }
-        if callback != nil { for event in events { call(event) } }
-        monitor.locked {
-            state.hasEnded = true
-            monitor.notify()
-        }
+        giveOut(events)
+        monitor.locked { state.hasEnded = true }
+        monitor.notify()
         engine.remove(self)
     }
 
@@ -144,13 +151,6 @@ final class RequestObject: Handled {
 
     private static func json(_ error: CallError) -> JSONValue {
         ["error": ["message": .string(error.message), "code": .int(Int(error.status))]]
-    }
-
-    /// Gives events to whoever asks for the next one. Inside of `monitor`.
-    private func append(_ events: [Event]) {
-        guard !events.isEmpty else { return }
-        state.events += events
-        monitor.notify()
     }
 
     /// Gives an event to the callback.

@@ -99,13 +99,16 @@ static void check_fork_and_file(apus_model *model, apus_session *session) {
 typedef struct evaluation {
     apus_session *session;
     apus_status status;
+    _Atomic int has_ended;
 } evaluation;
 
 static void *evaluate(void *argument) {
     evaluation *evaluation = argument;
     int32_t tokens[900];
     for (int i = 0; i < 900; i++) tokens[i] = i;
-    evaluation->status = apus_session_eval(evaluation->session, tokens, 900, 0, NULL);
+    do evaluation->status = apus_session_eval(evaluation->session, tokens, 900, 0, NULL);
+    while (evaluation->status == APUS_BUSY); // while the other thread truncates
+    evaluation->has_ended = 1;
     return NULL;
 }
 
@@ -118,7 +121,7 @@ static void check_threads(apus_session *session) {
     do status = apus_session_truncate(session, 0, NULL);
     while (status == APUS_OK); // until the other thread has begun
     CHECK(status == APUS_BUSY);
-    apus_session_cancel(session);
+    while (!evaluation.has_ended) apus_session_cancel(session);
     pthread_join(thread, NULL);
     CHECK(evaluation.status == APUS_CANCELLED);
     apus_session_cancel(session); // nobody computes
