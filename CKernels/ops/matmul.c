@@ -1,4 +1,6 @@
 // Up to three matrix products of the same activations. A tile is 16 rows of one of them.
+#include <string.h>
+
 #include "core/op.h"
 #include "ops/product.h"
 
@@ -34,12 +36,19 @@ static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range 
                     : (apus_range){0};
 }
 
-static inline void store_row(float *restrict to, const float *restrict from, const float *restrict bias,
-                             bool accumulate, size_t n) {
-    for (size_t r = 0; r < n; r++) {
-        const float value = bias != NULL ? from[r] + bias[r] : from[r];
-        to[r] = accumulate ? to[r] + value : value;
+/// A tile's rows of a token, as vectors: left to itself, clang asks about bias and `accumulate` for every row.
+static inline void store_row(float *to, const float *from, const float *bias, bool accumulate) {
+    f32x16 value, other;
+    memcpy(&value, from, sizeof value);
+    if (bias != NULL) {
+        memcpy(&other, bias, sizeof other);
+        value += other;
     }
+    if (accumulate) {
+        memcpy(&other, to, sizeof other);
+        value += other;
+    }
+    memcpy(to, &value, sizeof value);
 }
 
 /// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
@@ -48,10 +57,14 @@ static void store(const apus_product *product, size_t row, const float *sums, si
     const float *bias = product->bias != NULL ? product->bias + row : NULL;
     float *to = product->out + row;
     for (size_t t = 0; t < tokens; t++, to += product->ld, sums += APUS_TILE_ROWS) {
-        if (left >= APUS_TILE_ROWS) // a constant, so that it becomes vectors
-            store_row(to, sums, bias, product->accumulate, APUS_TILE_ROWS);
-        else
-            store_row(to, sums, bias, product->accumulate, left);
+        if (left >= APUS_TILE_ROWS) {
+            store_row(to, sums, bias, product->accumulate);
+            continue;
+        }
+        for (size_t r = 0; r < left; r++) {
+            const float value = bias != NULL ? sums[r] + bias[r] : sums[r];
+            to[r] = product->accumulate ? to[r] + value : value;
+        }
     }
 }
 
