@@ -29,7 +29,7 @@ ifeq ($(wildcard .venv/bin/clang-format),)
 .cache/venv: missing
 endif
 
-.PHONY: help run serve build test models setup fuzz format lint kernels docs bench compare microbench soak clean distclean missing
+.PHONY: help run serve build test models setup fuzz format lint kernels docs bench compare microbench stress soak clean distclean missing
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ setup: .cache/system-test .cache/venv ## install what the tests need and fetch t
 
 fuzz: .cache/system-test ## fuzz each target for a minute (SECONDS=60)
 	Tests/Fuzz/run.sh $(or $(SECONDS),60)
+
+stress: .cache/system-test ## threads that use the C library at random, under the sanitizers, for a minute each (SECONDS=60)
+	@$(tools)/fetch_model.sh smollm2
+	Tests/LibraryTests/run.sh thread $(or $(SECONDS),60)
+	Tests/LibraryTests/run.sh address $(or $(SECONDS),60)
 
 soak: .cache/build ## load a server to its limit for ten minutes and watch its memory and answers (SOAK='--seconds 120')
 	@$(tools)/fetch_model.sh smollm2

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusModel
 
 /// Tells work that it is no longer wanted: who asked is gone, or the engine's time is over. Raised once, for good.
 package final class CancelSignal: Sendable {
@@ -16,7 +16,7 @@ package final class CancelSignal: Sendable {
         var actions: [Int: @Sendable () -> Void] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// A signal that nobody has raised yet.
     package init() {}

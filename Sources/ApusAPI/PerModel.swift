@@ -1,5 +1,5 @@
 package import Apus
-internal import Synchronization
+internal import ApusModel
 
 /// What is worked out once for a loaded model, and forgotten with it.
 package final class PerModel<Value: Sendable>: Sendable {
@@ -8,7 +8,7 @@ package final class PerModel<Value: Sendable>: Sendable {
         let value: Value
     }
 
-    private let items = Mutex<[ObjectIdentifier: Item]>([:])
+    private let items = Locked<[ObjectIdentifier: Item]>([:])
 
     /// The value of a model.
     ///

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import ApusModel
 
 /// What stands behind a handle of the C interface.
 protocol Handled: AnyObject, Sendable {
@@ -17,7 +17,7 @@ enum Handles {
         var objects: [UInt64: any Handled] = [:]
     }
 
-    private static let table = Mutex(Table())
+    private static let table = Locked(Table())
 
     /// Gives out a handle, which holds the object until it is released.
     static func add(_ object: any Handled) -> OpaquePointer? {

@@ -1,5 +1,5 @@
+internal import ApusModel
 internal import CApus
-internal import Synchronization
 
 /// Where lines about what the library does go: nowhere, unless a program wants them.
 enum Log {
@@ -16,7 +16,7 @@ enum Log {
         nonisolated(unsafe) let user: UnsafeMutableRawPointer?
     }
 
-    private static let target = Mutex<Target?>(nil)
+    private static let target = Locked<Target?>(nil)
 
     /// Sends lines to a callback from now on.
     static func send(to callback: apus_log_callback?, _ user: UnsafeMutableRawPointer?) {

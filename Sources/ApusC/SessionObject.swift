@@ -16,7 +16,7 @@ final class SessionObject: Handled {
     /// The sampling that was read last, by its text.
     nonisolated(unsafe) private var sampling: (text: [UInt8], options: SamplingOptions)?
     private let isUsed = Atomic<Bool>(false)
-    private let flag = Mutex<CancellationFlag?>(nil)
+    private let flag = Locked<CancellationFlag?>(nil)
     private let count: Atomic<Int>
 
     init(_ session: sending Session) {

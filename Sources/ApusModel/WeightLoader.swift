@@ -62,9 +62,9 @@ struct WeightLoader {
         // Safe to share: constant.
         nonisolated(unsafe) let pieces: [Piece]
         let next = Atomic<Int>(0)
-        let error = Mutex<ApusError?>(nil)
+        let error = Locked<ApusError?>(nil)
         /// When the slice at hand is over.
-        let end = Mutex(ContinuousClock.now)
+        let end = Locked(ContinuousClock.now)
 
         var isDone: Bool { next.load(ordering: .relaxed) >= pieces.count || error.withLock { $0 != nil } }
 

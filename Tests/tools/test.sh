@@ -14,6 +14,9 @@ Tests/tools/docs.sh
 .venv/bin/python Tests/Reference/test_numerics.py
 # The C library, which has a build of its own: other traits, and Swift's runtime inside.
 Tests/LibraryTests/run.sh
+# The same under the sanitizers, with some seconds of threads that submit and cancel at random; `make stress` takes a minute.
+Tests/LibraryTests/run.sh thread 5
+Tests/LibraryTests/run.sh address 5
 # The server, with the clients that people have.
 Tests/ServerTests/run.sh
 # The Python package, with the C library in its wheel.

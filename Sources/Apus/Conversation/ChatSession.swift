@@ -1,5 +1,5 @@
 public import ApusGGUF
-internal import Synchronization
+internal import ApusModel
 
 /// A conversation with a model in an engine: instructions, a transcript that grows by questions and replies, and one reply at a time.
 ///
@@ -18,7 +18,7 @@ public final class ChatSession: Sendable {
         var transcript: [ChatMessage]
         var isResponding = false
     }
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// Begins a conversation.
     ///
@@ -50,7 +50,7 @@ public final class ChatSession: Sendable {
         } else {
             self.format = try ChatFormat.find(engine.model.metadata, engine.model.tokenizer)
         }
-        state = Mutex(State(transcript: transcript))
+        state = Locked(State(transcript: transcript))
     }
 
     /// Begins a conversation with an engine of its own.

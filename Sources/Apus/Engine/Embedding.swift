@@ -1,5 +1,5 @@
 internal import ApusGGUF
-internal import Synchronization
+internal import ApusModel
 
 /// Which states make the vector of a text.
 public enum EmbeddingPooling: String, Sendable, Hashable, CaseIterable {
@@ -27,7 +27,7 @@ public struct Embedding: Sendable, Hashable {
 final class EmbeddingSink: Sendable {
     let pooling: EmbeddingPooling
     private let isNormalized: Bool
-    private let sum = Mutex<[Double]>([])
+    private let sum = Locked<[Double]>([])
 
     init(_ pooling: EmbeddingPooling, isNormalized: Bool) {
         self.pooling = pooling

@@ -20,8 +20,8 @@ actor Scheduler {
         var isAwake = false
     }
 
-    private nonisolated let box = Mutex(Box())
-    private nonisolated let published = Mutex(EngineMetrics())
+    private nonisolated let box = Locked(Box())
+    private nonisolated let published = Locked(EngineMetrics())
 
     /// With more texts in a step nothing is guessed.
     static let mostDrafting = 8

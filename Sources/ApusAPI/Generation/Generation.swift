@@ -1,6 +1,6 @@
 package import Apus
 package import ApusGGUF
-internal import Synchronization
+internal import ApusModel
 
 /// Requests to an engine that make up one reply, on behalf of a client that may go at any time.
 ///
@@ -16,9 +16,9 @@ package final class Generation: Sendable {
         var isCancelled = false
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
     private let signal: CancelSignal
-    private let registration = Mutex<Int?>(nil)
+    private let registration = Locked<Int?>(nil)
 
     /// Prompts of a reply that are with the engine at the same time.
     private static let window = 8
@@ -89,7 +89,7 @@ package final class Generation: Sendable {
                 throw error
             }
         }
-        state = Mutex(State(responses: first))
+        state = Locked(State(responses: first))
         let number = signal.onRaise { [weak self] in self?.cancel() }
         registration.withLock { $0 = number }
     }
