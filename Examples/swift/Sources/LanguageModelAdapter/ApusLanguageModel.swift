@@ -1,16 +1,20 @@
 // Apus as a language model of AnyLanguageModel. In a package that depends on AnyLanguageModel this file is all that is needed;
 // without it, LanguageModelProtocol.swift declares what of that package this file uses.
 #if canImport(AnyLanguageModel)
-    import AnyLanguageModel
+    public import AnyLanguageModel
 #endif
-// By name: both packages have types that are called GenerationOptions and JSONValue.
-import struct Apus.ChatMessage
-import struct Apus.ChatOptions
-import class Apus.ChatSession
-import class Apus.Engine
-import class Apus.Model
+// Public, as the adapter is, also in packages that import internally by default. By name: both packages have types that are called
+// GenerationOptions and JSONValue.
+public import struct Apus.ChatMessage
+public import struct Apus.ChatOptions
+public import class Apus.ChatSession
+public import class Apus.Engine
+public import class Apus.Model
 
 /// A model in a GGUF file, for `LanguageModelSession(model:)`.
+///
+/// Of `GenerationOptions.sampling` only `.greedy` is heeded: what the other modes hold can be seen inside of that package only. Top-k, top-p
+/// and seeds go into `ApusGenerationOptions`.
 public struct ApusLanguageModel: LanguageModel {
     /// It is there once it is loaded.
     public typealias UnavailableReason = Never
@@ -32,8 +36,8 @@ public struct ApusLanguageModel: LanguageModel {
         within session: LanguageModelSession, to prompt: Prompt, generating type: Content.Type,
         includeSchemaInPrompt: Bool, options: GenerationOptions
     ) async throws -> LanguageModelSession.Response<Content> where Content: Generable {
-        let reply = try await chat(session, generating: type)
-            .respond(to: prompt.description, options: chatOptions(options))
+        let chat = try chat(session, generating: type)
+        let reply = try await chat.respond(to: prompt.description, options: chatOptions(options))
         let raw = GeneratedContent(reply.content)
         return LanguageModelSession.Response(content: try Content(raw), rawContent: raw, transcriptEntries: [])
     }
@@ -43,10 +47,12 @@ public struct ApusLanguageModel: LanguageModel {
         within session: LanguageModelSession, to prompt: Prompt, generating type: Content.Type,
         includeSchemaInPrompt: Bool, options: GenerationOptions
     ) -> sending LanguageModelSession.ResponseStream<Content> where Content: Generable {
+        // The transcript as it is now: a session does not guard it while others change it.
+        let chat = Result { try self.chat(session, generating: type) }
         let stream = AsyncThrowingStream<LanguageModelSession.ResponseStream<Content>.Snapshot, any Error> { output in
             let task = Task {
                 do {
-                    let chat = try chat(session, generating: type)
+                    let chat = try chat.get()
                     for try await reply in chat.streamResponse(to: prompt.description, options: chatOptions(options)) {
                         let raw = GeneratedContent(reply.content)
                         output.yield(.init(content: try Content.PartiallyGenerated(raw), rawContent: raw))
@@ -67,9 +73,11 @@ public struct ApusLanguageModel: LanguageModel {
         var messages: [ChatMessage] = []
         for entry in session.transcript {
             switch entry {
-            case .instructions(let entry): messages.append(ChatMessage(role: "system", content: text(entry.segments)))
-            case .prompt(let entry): messages.append(ChatMessage(role: "user", content: text(entry.segments)))
-            case .response(let entry): messages.append(ChatMessage(role: "assistant", content: text(entry.segments)))
+            case .instructions(let entry):
+                messages.append(ChatMessage(role: "system", content: try text(entry.segments)))
+            case .prompt(let entry): messages.append(ChatMessage(role: "user", content: try text(entry.segments)))
+            case .response(let entry):
+                messages.append(ChatMessage(role: "assistant", content: try text(entry.segments)))
             default: throw UnsupportedRequest()
             }
         }
@@ -78,8 +86,11 @@ public struct ApusLanguageModel: LanguageModel {
         return try ChatSession(engine: engine, transcript: messages)
     }
 
-    private func text(_ segments: [Transcript.Segment]) -> String {
-        segments.map { if case .text(let segment) = $0 { segment.content } else { "" } }.joined(separator: "\n")
+    private func text(_ segments: [Transcript.Segment]) throws -> String {
+        try segments.map { segment in
+            guard case .text(let segment) = segment else { throw UnsupportedRequest() }
+            return segment.content
+        }.joined(separator: "\n")
     }
 
     private func chatOptions(_ options: GenerationOptions) -> ChatOptions {
@@ -100,8 +111,8 @@ public struct ApusGenerationOptions: CustomGenerationOptions {
     public init(_ chat: ChatOptions) { self.chat = chat }
 }
 
-/// The adapter passes text on: no tools, and no types that are to be generated.
+/// The adapter passes text on: no tools, no images, and no types that are to be generated.
 public struct UnsupportedRequest: Error, CustomStringConvertible {
     /// What is asked too much.
-    public var description: String { "Apus replies in text: neither tools nor generated types can be asked of it" }
+    public var description: String { "Apus replies in text: no tools, images or generated types can be asked of it" }
 }
