@@ -20,6 +20,7 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
 }
 
 // 12 integer and 12 running sums leave 8 registers for a weight, its scales and temporaries.
+#define APUS_HALVES_BY_STEPS // quants/unpacked_halves.inl.h
 enum { V(isa) = APUS_ISA_AVX512VNNI };
 enum {
     V(product_tokens) = 12,

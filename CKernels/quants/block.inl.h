@@ -80,3 +80,4 @@ APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16
 #endif
 #include APUS_UNPACKED
 #undef APUS_UNPACKED
+#undef APUS_HALVES_BY_STEPS
