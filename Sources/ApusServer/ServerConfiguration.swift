@@ -80,8 +80,6 @@ public struct ServerConfiguration: Sendable {
     public var drainTimeout = Duration.seconds(30)
     /// Whether the routes that tell the server's state to everybody are there: `/metrics` and `/slots`.
     public var exposesMetrics = true, exposesSlots = true
-    /// A folder for saved prompts; nil for none.
-    public var slotSavePath: String?
 
     /// What holds where a request does not say it.
     var defaults: RequestDefaults {

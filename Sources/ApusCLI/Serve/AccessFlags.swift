@@ -27,11 +27,6 @@ struct AccessFlags: ParsableArguments {
     @Flag(name: .customLong("slots"), inversion: .prefixedNo, help: "Have /slots, which tells what is being computed.")
     var slots = true
 
-    @Option(
-        name: .customLong("slot-save-path"), help: "A folder where clients may save prompts that were computed.",
-        completion: .directory)
-    var slotSavePath: String?
-
     /// Sets what the flags, the file and the environment say.
     func apply(to configuration: inout ServerConfiguration) throws(ApusError) {
         var all = keys
@@ -51,7 +46,6 @@ struct AccessFlags: ParsableArguments {
         configuration.allowedOrigins = origins
         configuration.exposesMetrics = metrics
         configuration.exposesSlots = slots
-        configuration.slotSavePath = slotSavePath
     }
 }
 

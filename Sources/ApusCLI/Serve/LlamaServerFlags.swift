@@ -43,7 +43,6 @@ package enum LlamaServerFlags {
         .init(["--metrics"], value: false, .fixed(["--metrics"])),
         .init(["--slots"], value: false, .fixed(["--slots"])),
         .init(["--no-slots"], value: false, .fixed(["--no-slots"])),
-        .init(["--slot-save-path"], .same("--slot-save-path")),
         .init(["--chat-template", "--chat-template-file"], .same("--chat-template")),
         .init(["--pooling"], .same("--pooling")),
         .init(["--models-max"], .same("--max-loaded")),
@@ -84,9 +83,10 @@ package enum LlamaServerFlags {
             "-sm", "--split-mode", "-ts", "--tensor-split", "-mg", "--main-gpu", "-dev", "--device", "-ot",
             "--override-tensor", "-ncmoe", "--n-cpu-moe", "-fa", "--flash-attn", "-ctk", "--cache-type-k", "-ctv",
             "--cache-type-v", "-dt", "--defrag-thold", "--threads-http", "--cache-reuse", "--keep",
-            "-sps", "--slot-prompt-similarity", "--reasoning-format", "--reasoning-budget", "--chat-template-kwargs",
-            "--log-file", "-lv", "--verbosity", "--log-verbosity", "--log-colors", "--path", "--api-prefix",
-            "--media-path", "-ctxcp", "--ctx-checkpoints", "--swa-checkpoints", "-cram", "--cache-ram", "--fit",
+            "-sps", "--slot-prompt-similarity", "--slot-save-path", "--reasoning-format", "--reasoning-budget",
+            "--chat-template-kwargs", "--log-file", "-lv", "--verbosity", "--log-verbosity", "--log-colors", "--path",
+            "--api-prefix", "--media-path", "-ctxcp", "--ctx-checkpoints", "--swa-checkpoints", "-cram", "--cache-ram",
+            "--fit",
             "-fit", "--fit-ctx", "--fit-target", "--sleep-idle-seconds", "--rpc", "--sampling-seq", "--sampler-seq",
         ].map { LlamaServerFlag([$0], .ignored) }
         + [
