@@ -30,6 +30,16 @@ import Testing
     private static let durations = ["total_duration", "load_duration", "prompt_eval_duration", "eval_duration"]
     private let question = #""model":"tiny","messages":[{"role":"User","content":"Hi"}]"#
 
+    @Test func `Durations that clients divide by are not zero, even of a single token`() async throws {
+        let server = try await TestServer()
+        let body = "{\(question),\"stream\":false,\"options\":{\"num_predict\":1}}"
+        for _ in 0..<2 {
+            let reply = try await server.post("/api/chat", body).json()
+            #expect(try int(reply["eval_count"]) == 1)
+            #expect(try int(reply["eval_duration"]) > 0 && int(reply["prompt_eval_duration"]) > 0)
+        }
+    }
+
     @Test func `A chat reply is the same in one piece and in many, none of which is empty`() async throws {
         let server = try await TestServer()
         let options =

@@ -54,11 +54,12 @@ struct OllamaReply: Sendable {
         members.append(.init("total_duration", .int((ContinuousClock.now - start).nanoseconds)))
         members.append(.init("load_duration", .int(use.loadDuration.nanoseconds)))
         if let usage = completion?.usage {
+            // Clients divide by durations, and the first token comes with the end of the prompt.
             members += [
                 .init("prompt_eval_count", .int(usage.promptTokens)),
-                .init("prompt_eval_duration", .int(usage.promptDuration.nanoseconds)),
+                .init("prompt_eval_duration", .int(max(1, usage.promptDuration.nanoseconds))),
                 .init("eval_count", .int(usage.completionTokens)),
-                .init("eval_duration", .int(usage.generationDuration.nanoseconds)),
+                .init("eval_duration", .int(max(1, usage.generationDuration.nanoseconds))),
             ]
         }
         return .object(members + logProbabilities(tokens))
