@@ -25,6 +25,7 @@ struct JSONWriter {
 
     init(indented: Bool) {
         self.indented = indented
+        bytes.reserveCapacity(512)
     }
 
     mutating func write(_ value: JSONValue) {
@@ -76,6 +77,14 @@ struct JSONWriter {
         let quote = UInt8(ascii: "\"")
         let backslash = UInt8(ascii: "\\")
         bytes.append(quote)
+        defer { bytes.append(quote) }
+        // Most strings stand as they are, and are copied at once.
+        let isPlain: Bool? = string.utf8.withContiguousStorageIfAvailable { text in
+            guard text.allSatisfy({ $0 >= 0x20 && $0 != quote && $0 != backslash && $0 != 0x7F }) else { return false }
+            bytes.append(contentsOf: text)
+            return true
+        }
+        if isPlain == true { return }
         for byte in string.utf8 {
             switch byte {
             case quote, backslash: bytes += [backslash, byte]
@@ -89,7 +98,6 @@ struct JSONWriter {
             default: bytes.append(byte)
             }
         }
-        bytes.append(quote)
     }
 }
 

@@ -81,7 +81,7 @@ public final class ApusServer: Service {
         }
     }
 
-    /// Tells that the listeners are closed and all requests have ended.
+    /// Tells that the listeners are closed, and that all requests have ended or are to be cut off.
     private struct Ended: Error {}
 
     /// Runs the server until SIGTERM or SIGINT ends it.
@@ -127,7 +127,7 @@ public final class ApusServer: Service {
         services.signal.raise(.serverEnding)
         // What has not even ended by now is cut off with its connection.
         try await Task.sleep(for: .seconds(5))
-        throw CancellationError()
+        throw Ended()
     }
 
     private func application(

@@ -160,6 +160,22 @@ def test_who_does_not_read_is_cut_off(strict):
     assert strict.greets()
 
 
+def test_who_does_not_read_does_not_hold_up_the_end(tmp_path):
+    """A reply that its client takes nothing of waits; when the server is to end, it is cut off at last."""
+    request = {"prompt": "a", "n_predict": 150, "n_probs": 2000, "stream": True, "ignore_eos": True}
+    data = json.dumps(request).encode()
+    with (
+        socket.socket() as connection,
+        Server(tmp_path / "log.txt", "--drain-timeout", "1", "--write-timeout", "3600") as server,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(b"POST /completion HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+        # Some 20 MB, of which the system takes a part.
+        wait_until(lambda: server.metrics()["tokens_predicted_total"] >= 150, "a whole reply")
+        # Leaving the server waits for its end.
+
+
 def test_idle_connections(strict):
     """As many as this process may open, up to 10,000."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -20,6 +20,9 @@ final class ActiveRequest {
     /// Choices that begin when the step that completes the prompt has ended.
     var siblings: [Choice] = []
 
+    /// What its reader has not been told yet.
+    private(set) var news = EngineNews()
+
     init(_ submission: Submission, number: Int) {
         self.submission = submission
         self.number = number
@@ -45,7 +48,26 @@ final class ActiveRequest {
         wantsPromptLogits || prefilled == nil && ![nil, .last].contains(submission.embedding?.pooling)
     }
 
-    func send(_ event: EngineEvent) { submission.continuation.yield(event) }
+    /// Adds an event to what its reader is told next.
+    ///
+    /// - Returns: Whether it is the first one since the reader was told.
+    func send(_ event: EngineEvent) -> Bool {
+        defer { news.events.append(event) }
+        return news.isEmpty
+    }
+
+    /// The same of its end.
+    func send(end: Result<Void, ApusError>) -> Bool {
+        defer { news.end = end }
+        return news.isEmpty
+    }
+
+    /// Tells its reader.
+    func deliver() {
+        let news = news
+        self.news = EngineNews()
+        submission.handler(news)
+    }
 }
 
 /// One text of a request: the tokens to be computed, and the sequence of the cache that holds them as far as they are.

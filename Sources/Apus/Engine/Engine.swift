@@ -65,6 +65,19 @@ public final class Engine: Sendable {
         try submit(request, embedding: nil)
     }
 
+    /// Starts a request and tells what comes of it as it comes, without a task that waits for it.
+    ///
+    /// - Parameters:
+    ///   - request: What is asked for.
+    ///   - handler: Is told, on the compute thread; the request keeps it until it has ended.
+    /// - Returns: What calls the request off. Letting go of it does not.
+    /// - Throws: As `submit(_:)`.
+    package func submit(
+        _ request: EngineRequest, handler: @escaping EngineHandler
+    ) throws(ApusError) -> EngineCall {
+        try submit(request, embedding: nil, handler: handler)
+    }
+
     /// Computes the vector of a text: its tokens' states after the last layer and norm, pooled.
     ///
     /// Runs beside other requests like a prompt. When the task is cancelled, it ends within a step.
@@ -94,9 +107,25 @@ public final class Engine: Sendable {
             reusedTokens: end.usage.reusedTokens)
     }
 
+    private func submit(_ request: EngineRequest, embedding: EmbeddingSink?) throws(ApusError) -> EngineResponse {
+        let (stream, continuation) = AsyncThrowingStream.makeStream(of: EngineEvent.self)
+        let call = try submit(request, embedding: embedding) { news in
+            for event in news.events { continuation.yield(event) }
+            switch news.end {
+            case .success?: continuation.finish()
+            case .failure(let error)?: continuation.finish(throwing: error)
+            case nil: break
+            }
+        }
+        continuation.onTermination = { termination in
+            if case .cancelled = termination { call.cancel() }
+        }
+        return EngineResponse(stream: stream, call: call)
+    }
+
     private func submit(
-        _ request: EngineRequest, embedding: EmbeddingSink?
-    ) throws(ApusError) -> EngineResponse {
+        _ request: EngineRequest, embedding: EmbeddingSink?, handler: @escaping EngineHandler
+    ) throws(ApusError) -> EngineCall {
         try request.validate(vocabularySize: model.vocabularySize)
         let ids = request.prompt.ids(model.tokenizer)
         guard !ids.isEmpty else {
@@ -118,16 +147,12 @@ public final class Engine: Sendable {
             tokenizer: model.tokenizer, options: request.generation)
         text.accept(prompt: ids)
         let seeds = (0..<request.choices).map { text.chain.seed &+ UInt64($0) }
-        let call = EngineResponse.Call(scheduler: scheduler)
-        let (stream, continuation) = AsyncThrowingStream.makeStream(of: EngineEvent.self)
-        continuation.onTermination = { termination in
-            if case .cancelled = termination { call.cancel() }
-        }
+        let call = EngineCall(promptIDs: ids, seeds: seeds, flag: CancellationFlag(), scheduler: scheduler)
         try scheduler.submit(
             Submission(
                 request: request, ids: ids, limit: limit, text: text, seeds: seeds, embedding: embedding,
-                flag: call.flag, continuation: continuation, time: .now))
-        return EngineResponse(promptIDs: ids, seeds: seeds, stream: stream, call: call)
+                flag: call.flag, handler: handler, time: .now))
+        return call
     }
 
     /// Ends all requests with an error of code `cancelled`, and refuses new ones.
@@ -150,6 +175,6 @@ struct Submission: Sendable {
     /// Gets the states of the prompt's tokens, where they are wanted.
     let embedding: EmbeddingSink?
     let flag: CancellationFlag
-    let continuation: AsyncThrowingStream<EngineEvent, any Error>.Continuation
+    let handler: EngineHandler
     let time: ContinuousClock.Instant
 }

@@ -1,3 +1,5 @@
+package import ApusGGUF
+
 /// What an engine tells of a request while it works on it.
 public enum EngineEvent: Sendable, Hashable {
     /// How far the prompt has come: when its turn has come, and after every step that computed a part of it.
@@ -9,6 +11,20 @@ public enum EngineEvent: Sendable, Hashable {
     /// A choice has ended; after the last one the events end.
     case finished(EngineCompletion)
 }
+
+/// What has come of a request since its handler was last called.
+package struct EngineNews: Sendable {
+    /// The events, in order.
+    package var events: [EngineEvent] = []
+    /// How the request ended; nil when it goes on. Nothing comes after it.
+    package var end: Result<Void, ApusError>?
+
+    package var isEmpty: Bool { events.isEmpty && end == nil }
+}
+
+/// Is told what comes of a request, on the compute thread, once for each step that gave something. It must not block: the
+/// next step waits for it.
+package typealias EngineHandler = @Sendable (EngineNews) -> Void
 
 /// How far a prompt has come.
 public struct PromptProgress: Sendable, Hashable {

@@ -12,13 +12,13 @@ public struct EngineResponse: AsyncSequence, Sendable {
     /// What can go wrong once a request has been taken: damaged weights, or an engine that was closed.
     public typealias Failure = ApusError
 
-    /// The tokens of the prompt.
-    public let promptIDs: [Int32]
-    /// What starts the random generators of the choices.
-    public let seeds: [UInt64]
-
     let stream: AsyncThrowingStream<EngineEvent, any Error>
-    let call: Call
+    let call: EngineCall
+
+    /// The tokens of the prompt.
+    public var promptIDs: [Int32] { call.promptIDs }
+    /// What starts the random generators of the choices.
+    public var seeds: [UInt64] { call.seeds }
 
     /// Calls the request off; its choices end with reason `cancelled`.
     public func cancel() { call.cancel() }
@@ -70,15 +70,21 @@ public struct EngineResponse: AsyncSequence, Sendable {
         }
         return replies
     }
+}
 
-    /// The line from a request's consumer to the scheduler.
-    struct Call: Sendable {
-        let flag = CancellationFlag()
-        let scheduler: Scheduler
+/// The line from who made a request to its engine.
+package struct EngineCall: Sendable {
+    /// The tokens of the prompt.
+    package let promptIDs: [Int32]
+    /// What starts the random generators of the choices.
+    package let seeds: [UInt64]
 
-        func cancel() {
-            flag.cancel()
-            scheduler.wake()
-        }
+    let flag: CancellationFlag
+    let scheduler: Scheduler
+
+    /// Calls the request off; its choices end with reason `cancelled` within a step.
+    package func cancel() {
+        flag.cancel()
+        scheduler.wake()
     }
 }

@@ -74,6 +74,8 @@ extension Scheduler {
         let drawn = draws
         draws = []
         for draw in drawn { take(draw, now: end) }
+        // Now, and not at the end of the turn: whoever is woken begins while one thread does the rest and plans the next step.
+        deliver()
         for part in parts where part.drafted > 0 { keepPages(part.choice) }
         learn(parts, took: .now - start)
     }
@@ -298,8 +300,9 @@ extension Scheduler {
     func sendProgress(_ choice: Choice) {
         let total = choice.request.ids.count
         let processed = min(choice.sequence?.length ?? 0, total)
-        choice.request.send(
-            .prompt(PromptProgress(total: total, reused: choice.request.reused, processed: processed)))
+        send(
+            .prompt(PromptProgress(total: total, reused: choice.request.reused, processed: processed)),
+            to: choice.request)
     }
 
     /// The prompt is computed: the other choices begin with the same pages.
@@ -309,7 +312,7 @@ extension Scheduler {
         counts.promptTokens += request.ids.count - request.reused
         counts.promptDuration += now - (request.started ?? now)
         if request.submission.request.promptLogProbabilities != nil {
-            request.send(.promptLogProbabilities(request.promptLogProbabilities))
+            send(.promptLogProbabilities(request.promptLogProbabilities), to: request)
             request.promptLogProbabilities = []
         }
         let siblings = request.siblings
@@ -345,10 +348,11 @@ extension Scheduler {
         }
         counts.tokensGenerated += 1
         choice.append(token)
-        request.send(
+        send(
             .token(
                 EngineToken(
-                    choice: choice.index, id: token, text: outcome.text, logProbability: draw.logProbability)))
+                    choice: choice.index, id: token, text: outcome.text, logProbability: draw.logProbability)),
+            to: request)
         if let stop = outcome.stop {
             finish(choice, stop, now: now)
         } else if choice.tokens.count > request.submission.limit {

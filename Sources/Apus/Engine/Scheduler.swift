@@ -57,6 +57,8 @@ actor Scheduler {
     /// What the step at hand has drawn.
     var draws: [Draw] = []
     let onStep: StepObserver?
+    /// Requests whose handlers have not been told everything yet.
+    private var untold: [ActiveRequest] = []
     private var nextNumber = 0
     /// Saved texts on their way into the cache.
     var restoring: [Int: KVSequence] = [:]
@@ -172,7 +174,9 @@ actor Scheduler {
         takeArrived()
         endCancelled(now: .now)
         admit()
+        deliver()
         if !running.isEmpty { step() }
+        deliver()
         publish()
         // What arrives or is called off from here on finds `isAwake` as this leaves it.
         let goesOn = box.withLock { box in
@@ -271,7 +275,7 @@ extension Scheduler {
         let completion = choice.completion(reason, endLogProbability: endLogProbability, now: now)
         counts.generationDuration += completion.usage.generationDuration
         counts.longestSequence = max(counts.longestSequence, choice.tokens.count)
-        request.send(.finished(completion))
+        send(.finished(completion), to: request)
         request.openChoices -= 1
         if request.openChoices == 0 { close(request, nil) }
     }
@@ -287,9 +291,22 @@ extension Scheduler {
     private func close(_ request: ActiveRequest, _ error: ApusError?) {
         counts.requestsEnded += 1
         box.withLock { $0.openRequests -= 1 }
-        // Whoever sees the end finds it counted.
-        publish()
-        request.submission.continuation.finish(throwing: error)
+        if request.send(end: error.map(Result.failure) ?? .success(())) { untold.append(request) }
+    }
+
+    /// Adds an event to what a request's handler is told next.
+    func send(_ event: EngineEvent, to request: ActiveRequest) {
+        if request.send(event) { untold.append(request) }
+    }
+
+    /// Tells the handlers what they have not been told yet.
+    func deliver() {
+        if untold.isEmpty { return }
+        // Whoever sees an end finds it counted.
+        if untold.contains(where: { $0.news.end != nil }) { publish() }
+        let requests = untold
+        untold = []
+        for request in requests { request.deliver() }
     }
 
     /// Takes a choice off the lists; what it held is free.

@@ -12,24 +12,22 @@ package final class Generation: Sendable {
     package let requests: [EngineRequest]
 
     private struct State {
-        var responses: [EngineResponse]
+        /// Of the requests that were submitted, in order.
+        var calls: [EngineCall] = []
+        /// Prompts that have not ended, whether they were submitted or not.
+        var open: Int
         var isCancelled = false
+        /// What is thrown when everything else was taken.
+        var failure: (any Error)?
     }
 
     private let state: Locked<State>
+    private let inbox = Inbox()
     private let signal: CancelSignal
     private let registration = Locked<Int?>(nil)
 
     /// Prompts of a reply that are with the engine at the same time.
     private static let window = 8
-
-    /// What comes of it.
-    package enum Item: Sendable {
-        /// An event of one of the prompts.
-        case event(EngineEvent, source: Int)
-        /// A second has passed.
-        case second
-    }
 
     /// What became of a prompt.
     package struct Result: Sendable {
@@ -80,21 +78,23 @@ package final class Generation: Sendable {
     /// - Throws: What the engine refuses a request with; then none is under way.
     package init(_ requests: [EngineRequest], use: ModelUse, signal: CancelSignal) throws(ApusError) {
         (self.requests, self.use, self.signal) = (requests, use, signal)
-        var first: [EngineResponse] = []
-        for request in requests.prefix(Self.window) {
+        state = Locked(State(open: requests.count))
+        for _ in requests.prefix(Self.window) {
             do throws(ApusError) {
-                first.append(try use.engine.submit(request))
+                try submitNext()
             } catch {
-                for response in first { response.cancel() }
+                cancel()
                 throw error
             }
         }
-        state = Locked(State(responses: first))
         let number = signal.onRaise { [weak self] in self?.cancel() }
         registration.withLock { $0 = number }
     }
 
-    deinit { signal.forget(registration.withLock { $0 }) }
+    deinit {
+        signal.forget(registration.withLock { $0 })
+        if state.withLock({ $0.open > 0 }) { cancel() }
+    }
 
     /// Whether nobody waits for the reply any more.
     package var isUnwanted: Bool { signal.isRaised }
@@ -106,11 +106,81 @@ package final class Generation: Sendable {
 
     /// Calls the requests off.
     package func cancel() {
-        let responses = state.withLock { state in
+        let calls = state.withLock { state in
             state.isCancelled = true
-            return state.responses
+            return state.calls
         }
-        for response in responses { response.cancel() }
+        for call in calls { call.cancel() }
+    }
+
+    /// Submits the first request that was not yet, if there is one.
+    private func submitNext() throws(ApusError) {
+        let source = state.withLock { $0.calls.count }
+        guard source < requests.count else { return }
+        let call = try use.engine.submit(requests[source]) { [inbox] news in inbox.put(news, from: source) }
+        let isCancelled = state.withLock { state in
+            state.calls.append(call)
+            return state.isCancelled
+        }
+        if isCancelled { call.cancel() }
+    }
+}
+
+// MARK: - What comes
+
+extension Generation {
+    /// What there is to wait for.
+    package enum Wanted: Sendable {
+        /// Anything.
+        case events
+        /// The end of a prompt.
+        case ends
+    }
+
+    /// Events, and which prompt each belongs to.
+    package typealias News = [(event: EngineEvent, source: Int)]
+
+    /// Does something as soon as there is something to take; at once if there is.
+    ///
+    /// - Parameters:
+    ///   - wanted: What to wait for.
+    ///   - action: What to do, once, on any thread, the computing one too: it must not block.
+    package func onNews(_ wanted: Wanted, _ action: @escaping @Sendable () -> Void) { inbox.wait(for: wanted, action) }
+
+    /// Takes the events that have come since the last time. For one reader at a time.
+    ///
+    /// - Returns: What there is, which may be nothing; nil when all prompts have ended and everything was taken.
+    /// - Throws: What a request failed with; then the others are called off.
+    package func take() throws -> News? {
+        let (failure, isOver) = state.withLock { ($0.failure, $0.open == 0) }
+        if let failure {
+            cancel()
+            throw failure
+        }
+        if isOver { return nil }
+        var news: News = []
+        for post in inbox.take() {
+            for event in post.news.events { news.append((event, post.source)) }
+            guard let end = post.news.end else { continue }
+            let goesOn = state.withLock { state in
+                state.open -= 1
+                if case .failure(let error) = end { state.failure = state.failure ?? error }
+                return state.failure == nil && !state.isCancelled
+            }
+            do throws(ApusError) {
+                if goesOn { try submitNext() }
+            } catch {
+                state.withLock { $0.failure = error }
+            }
+        }
+        state.withLock { state in
+            let unsubmitted = requests.count - state.calls.count
+            guard state.isCancelled, unsubmitted > 0, state.open == unsubmitted else { return }
+            // No end comes of those.
+            state.open = 0
+            if signal.isRaised { state.failure = state.failure ?? signal.error }
+        }
+        return news
     }
 
     /// Waits for the end of all.
@@ -118,82 +188,85 @@ package final class Generation: Sendable {
     /// - Returns: What became of the prompts, in order.
     /// - Throws: What a request failed with; `CancelSignal.error` when nobody wants them any more.
     package func collect() async throws -> [Result] {
-        let results = try await forEach { _, response in
-            var result = Result(choices: response.seeds.count)
-            for try await event in response { result.add(event) }
-            return result
-        }
+        var results = requests.map { Result(choices: $0.choices) }
+        try await forEach(.ends) { event, source in results[source].add(event) }
         if signal.isRaised { throw signal.error }
         return results
     }
 
     /// Does something with the events of all requests as they come, until all have ended.
     ///
-    /// - Parameter body: Gets an event, and which prompt it belongs to; for different prompts at the same time too.
+    /// - Parameter body: Gets an event, and which prompt it belongs to.
     /// - Throws: As `collect`.
-    package func forEachEvent(_ body: @escaping @Sendable (EngineEvent, Int) -> Void) async throws {
-        _ = try await forEach { source, response in
-            for try await event in response { body(event, source) }
-        }
+    package func forEachEvent(_ body: (EngineEvent, Int) -> Void) async throws {
+        try await forEach(.events, body)
         if signal.isRaised { throw signal.error }
     }
 
-    /// Goes through the events of all requests as they come, and the passing of seconds.
-    ///
-    /// - Parameter body: What to do with them, on the executor that the caller's task prefers. The requests are called off
-    ///   when it returns or throws before the last one.
-    /// - Throws: What a request failed with, and what the body throws.
-    package func withItems(_ body: (AsyncThrowingStream<Item, any Error>) async throws -> Void) async throws {
-        let (stream, continuation) = AsyncThrowingStream.makeStream(of: Item.self)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            defer { group.cancelAll() }
-            group.addTask {
-                do {
-                    _ = try await self.forEach { source, response in
-                        for try await event in response { continuation.yield(.event(event, source: source)) }
-                    }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
-                }
+    /// Goes through the events until all requests have ended, which they do when the task is cancelled.
+    private func forEach(_ wanted: Wanted, _ body: (EngineEvent, Int) -> Void) async throws {
+        try await withTaskCancellationHandler {
+            while let news = try take() {
+                for (event, source) in news { body(event, source) }
+                guard news.isEmpty else { continue }
+                await withCheckedContinuation { continuation in onNews(wanted) { continuation.resume() } }
             }
-            group.addTask {
-                while !Task.isCancelled {
-                    try await Task.sleep(for: .seconds(1))
-                    continuation.yield(.second)
-                }
-            }
-            try await body(stream)
+        } onCancel: {
+            cancel()
+        }
+    }
+}
+
+/// Holds what comes of requests until their reader takes it, and tells the reader of it.
+private final class Inbox: Sendable {
+    /// What came of a prompt at once.
+    struct Post: Sendable {
+        let news: EngineNews
+        let source: Int
+    }
+
+    private struct State {
+        var posts: [Post] = []
+        var hasEnds = false
+        var wanted = Generation.Wanted.events
+        var action: (@Sendable () -> Void)?
+
+        /// What to do, if there is what is waited for.
+        mutating func takeAction() -> (@Sendable () -> Void)? {
+            guard hasEnds || wanted == .events && !posts.isEmpty else { return nil }
+            defer { action = nil }
+            return action
         }
     }
 
-    /// Does something with every response, of some of them at the same time, and submits the others as these end.
-    ///
-    /// - Returns: What came of them, in order.
-    private func forEach<R: Sendable>(
-        _ work: @escaping @Sendable (Int, EngineResponse) async throws -> R
-    ) async throws -> [R] {
-        let first = state.withLock { $0.responses }
-        if let only = first.first, requests.count == 1 { return [try await work(0, only)] }
-        return try await withThrowingTaskGroup(of: (Int, R).self) { group in
-            for (index, response) in first.enumerated() { group.addTask { (index, try await work(index, response)) } }
-            var next = first.count
-            var results = [R?](repeating: nil, count: requests.count)
-            while let (index, result) = try await group.next() {
-                results[index] = result
-                guard next < requests.count, !state.withLock(\.isCancelled) else { continue }
-                let index = next
-                next += 1
-                let response = try use.engine.submit(requests[index])
-                let isCancelled = state.withLock { state in
-                    state.responses.append(response)
-                    return state.isCancelled
-                }
-                if isCancelled { response.cancel() }
-                group.addTask { (index, try await work(index, response)) }
-            }
-            if signal.isRaised { throw signal.error }
-            return results.compactMap(\.self)
+    private let state = Locked(State())
+
+    /// Adds something.
+    func put(_ news: EngineNews, from source: Int) {
+        change { state in
+            state.posts.append(Post(news: news, source: source))
+            if news.end != nil { state.hasEnds = true }
         }
+    }
+
+    /// Does something as soon as something is there.
+    func wait(for wanted: Generation.Wanted, _ action: @escaping @Sendable () -> Void) {
+        change { ($0.wanted, $0.action) = (wanted, action) }
+    }
+
+    /// Takes everything.
+    func take() -> [Post] {
+        state.withLock { state in
+            defer { (state.posts, state.hasEnds) = ([], false) }
+            return state.posts
+        }
+    }
+
+    private func change(_ work: (inout State) -> Void) {
+        let action = state.withLock { state in
+            work(&state)
+            return state.takeAction()
+        }
+        action?()
     }
 }

@@ -1,6 +1,7 @@
 internal import ApusAPI
 internal import HTTPTypes
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOHTTPTypes
 
 /// Watches a connection: tells when the client goes, and closes it when the client is too slow or sends too much.
@@ -36,6 +37,11 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var writeDeadline: Scheduled<Void>?
     private var bodyBytes = 0
     private var readStart = NIODeadline.now()
+    private var context: ChannelHandlerContext?
+    /// Where bytes of HTTP go on to the client.
+    private lazy var encoder = try? context?.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
+    /// Is called when the client takes more again, and when it never will. On the connection's thread, like all here.
+    var onWritable: (() -> Void)?
 
     /// Makes the handler of a connection.
     ///
@@ -46,6 +52,27 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.limits = limits
         self.serverSignal = serverSignal
         registration = serverSignal.onRaise { [signal] in signal.raise(.serverEnding) }
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    /// Whether a piece of a reply should be written now; when it should not, `onWritable` tells when it should.
+    var isWritable: Bool { context.map { $0.channel.isActive && $0.channel.isWritable } ?? false }
+
+    /// Whether there is a client to write to.
+    var isActive: Bool { context.map { $0.channel.isActive } ?? false }
+
+    /// Writes a piece of a reply whose head has been written, without a length, as a chunk (RFC 9112, 7.1): what the handlers
+    /// on the way would make of it with more work, and with three buffers for the system instead of one.
+    func write(_ piece: ByteBuffer) {
+        let size = String(piece.readableBytes, radix: 16)
+        var chunk = ByteBuffer()
+        chunk.reserveCapacity(size.utf8.count + piece.readableBytes + 4)
+        chunk.writeString(size)
+        chunk.writeStaticString("\r\n")
+        chunk.writeImmutableBuffer(piece)
+        chunk.writeStaticString("\r\n")
+        encoder?.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -84,6 +111,8 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
             writeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: limits.write) {
                 context.close(promise: nil)
             }
+        } else {
+            onWritable?()
         }
         context.fireChannelWritabilityChanged()
     }
@@ -98,12 +127,16 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { end() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        (self.context, encoder) = (nil, nil)
+        end()
+    }
 
     private func end() {
         readDeadline?.cancel()
         writeDeadline?.cancel()
         serverSignal.forget(registration)
         signal.raise(.clientGone)
+        onWritable?()
     }
 }

@@ -17,6 +17,7 @@ extension StreamFormat {
 
     fileprivate func buffer(_ objects: [JSONValue]) -> ByteBuffer {
         var buffer = ByteBuffer()
+        buffer.reserveCapacity(512)
         for object in objects {
             if case .events = self { buffer.writeString("data: ") }
             buffer.writeBytes(object.bytes(indented: false))
@@ -49,16 +50,12 @@ extension Response {
     ///   - call: The request that it is the reply to.
     init(streaming generation: Generation, _ renderer: some StreamRenderer, to call: Call) {
         let format = renderer.format
-        let executor = EventLoopExecutor(call.context.channel.eventLoop)
+        let channel = call.context.channel
         self.init(
             status: .ok, headers: format.headers,
             body: ResponseBody { body in
-                var renderer = renderer
                 do {
-                    // On the connection's thread: waking another one for each token takes more time than all the rest.
-                    try await withTaskExecutorPreference(executor) {
-                        try await Self.write(generation, &renderer, to: &body)
-                    }
+                    try await EventStream(generation, renderer, to: channel).write()
                 } catch {
                     generation.cancel()
                     guard let error = try? RequestError(thrown: error) else { throw error }
@@ -68,40 +65,110 @@ extension Response {
                 try await body.finish(nil)
             })
     }
-
-    private static func write(
-        _ generation: Generation, _ renderer: inout some StreamRenderer, to body: inout any ResponseBodyWriter
-    ) async throws {
-        let format = renderer.format
-        func write(_ objects: [JSONValue]) async throws -> Bool {
-            if objects.isEmpty { return false }
-            try await body.write(format.buffer(objects))
-            return true
-        }
-        var isSilent = try await !write(renderer.start())
-        try await generation.withItems { items in
-            for try await item in items {
-                switch item {
-                case .event(let event, let source):
-                    if try await write(renderer.render(event, of: source)) { isSilent = false }
-                case .second:
-                    if isSilent, let heartbeat = format.heartbeat { try await body.write(heartbeat) }
-                    isSilent = true
-                }
-            }
-        }
-        _ = try await write(renderer.finish())
-    }
 }
 
-/// Runs tasks on the thread of a connection.
-private final class EventLoopExecutor: TaskExecutor {
-    private let eventLoop: any EventLoop
+/// Writes the pieces of a reply as they come, on the thread of the connection: a token costs one change of threads, and no
+/// task waits for it. What the client does not take yet waits with the generation.
+private final class EventStream<Renderer: StreamRenderer>: Sendable {
+    private let generation: Generation
+    private let channel: any Channel
 
-    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    private struct State {
+        var renderer: Renderer
+        var connection: ConnectionHandler?
+        var end: CheckedContinuation<Void, any Error>?
+        var seconds: RepeatedTask?
+        var isSilent = true
+        var hasEnded = false
+    }
 
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    // Safe to share: touched on the connection's thread only.
+    nonisolated(unsafe) private var state: State
+
+    /// Takes a reply.
+    ///
+    /// - Parameters:
+    ///   - generation: What is under way.
+    ///   - renderer: What makes objects of its events.
+    ///   - channel: The connection.
+    init(_ generation: Generation, _ renderer: Renderer, to channel: any Channel) {
+        (self.generation, self.channel) = (generation, channel)
+        state = State(renderer: renderer)
+    }
+
+    /// Writes all pieces; the head has been written.
+    ///
+    /// - Throws: What went wrong with the generation, errors of the connection, and `CancellationError`.
+    func write() async throws {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { end in
+                channel.eventLoop.execute { self.begin(end) }
+            }
+        } onCancel: {
+            channel.eventLoop.execute { self.finish(.failure(CancellationError())) }
+        }
+    }
+
+    private func begin(_ end: CheckedContinuation<Void, any Error>) {
+        state.end = end
+        if state.hasEnded { return end.resume(throwing: CancellationError()) }
+        do {
+            let connection = try channel.pipeline.syncOperations.handler(type: ConnectionHandler.self)
+            state.connection = connection
+            connection.onWritable = { self.step() }
+        } catch {
+            return finish(.failure(error))
+        }
+        state.seconds = channel.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            self.second()
+        }
+        write(state.renderer.start())
+        step()
+    }
+
+    /// Writes what there is, and waits for more or for the client to take it.
+    private func step() {
+        guard !state.hasEnded, let connection = state.connection else { return }
+        do {
+            guard connection.isActive else { throw ChannelError.ioOnClosedChannel }
+            while connection.isWritable {
+                guard let news = try generation.take() else {
+                    write(state.renderer.finish())
+                    return finish(.success(()))
+                }
+                if news.isEmpty {
+                    return generation.onNews(.events) { [self] in channel.eventLoop.execute { self.step() } }
+                }
+                var objects: [JSONValue] = []
+                for (event, source) in news { objects += try state.renderer.render(event, of: source) }
+                write(objects)
+            }
+        } catch {
+            finish(.failure(error))
+        }
+    }
+
+    private func write(_ objects: [JSONValue]) {
+        if objects.isEmpty { return }
+        state.connection?.write(state.renderer.format.buffer(objects))
+        state.isSilent = false
+    }
+
+    /// A second has passed.
+    private func second() {
+        if state.isSilent, let heartbeat = state.renderer.format.heartbeat, let connection = state.connection,
+            connection.isWritable
+        {
+            connection.write(heartbeat)
+        }
+        state.isSilent = true
+    }
+
+    private func finish(_ result: Result<Void, any Error>) {
+        if state.hasEnded { return }
+        state.hasEnded = true
+        state.seconds?.cancel()
+        state.connection?.onWritable = nil
+        state.end?.resume(with: result)
     }
 }
