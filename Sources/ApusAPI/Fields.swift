@@ -1,5 +1,6 @@
 internal import ApusGGUF
 package import ApusJSON
+internal import ApusModel
 
 /// Reads the members of a JSON object of a request, and refuses what is of another type or out of range.
 ///
@@ -9,20 +10,26 @@ package struct Fields: Sendable {
     /// What stands before the names in errors: empty for the body itself, or `options.`
     private let prefix: String
     private let members: [String: JSONValue]
+    /// The names that somebody asked for; nil where nobody wants to know.
+    private let asked: Locked<Set<String>>?
 
     /// Takes an object.
     ///
     /// - Parameters:
     ///   - value: The value.
     ///   - path: Where it stands in the body, such as `messages[2]`; nil for the body itself.
+    ///   - notesNames: Whether `checkAllAsked` is wanted later.
     /// - Throws: 400 when it is no object.
-    package init(_ value: JSONValue, at path: String? = nil) throws(RequestError) {
+    package init(
+        _ value: JSONValue, at path: String? = nil, notesNames: Bool = false
+    ) throws(RequestError) {
         guard case .object(let list) = value else {
             throw Self.wrong(path, path ?? "the request body", value, wanted: "an object")
         }
         prefix = path.map { $0 + "." } ?? ""
         // As JSON readers do: of several members with a name the last one counts.
         members = Dictionary(list.map { ($0.name, $0.value) }) { $1 }
+        asked = notesNames ? Locked([]) : nil
     }
 
     /// The path of a member, for errors.
@@ -30,7 +37,8 @@ package struct Fields: Sendable {
 
     /// A member; nil when it is missing, null, or an empty array or object.
     package func value(_ name: String) -> JSONValue? {
-        switch members[name] {
+        asked?.withLock { _ = $0.insert(name) }
+        return switch members[name] {
         case nil, .null, .array([]), .object([]): nil
         case let value: value
         }
@@ -42,6 +50,16 @@ package struct Fields: Sendable {
     package func check(names: Set<String>) throws(RequestError) {
         guard let name = members.keys.filter({ !names.contains($0) }).min() else { return }
         throw .invalid(path(name), "\(path(name)) is unknown, wanted: any of \(names.sorted().joined(separator: ", "))")
+    }
+
+    /// Refuses members that nobody has asked for.
+    ///
+    /// - Parameter names: Those that there may be all the same.
+    package func checkAllAsked(but names: [String]) throws(RequestError) {
+        let known = (asked?.withLock { $0 } ?? []).union(names)
+        let unknown = members.filter { !known.contains($0.key) && $0.value != .null }
+        guard let name = unknown.keys.min() else { return }
+        throw .invalid(path(name), "\(path(name)) is unknown, and the request is strict")
     }
 
     /// Whether a member is there at all, as an empty array for example.

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// A thread of an engine's on which the tasks run that read its events, and the callbacks with them, one after another: none of
-/// these holds up Swift's own threads or the computation, and an event comes with one change of threads.
-final class DeliveryThread: TaskExecutor {
+/// A thread of an engine's for callbacks, which run there one after another: none of these holds up Swift's own threads or the computation,
+/// and an event comes with one change of threads.
+final class DeliveryThread: Sendable {
     /// What the thread and its owner share.
     private final class Queue: Sendable {
         let monitor = Monitor()
@@ -39,13 +39,8 @@ final class DeliveryThread: TaskExecutor {
         queue.monitor.locked { queue.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        submit { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
-
     /// Queues a job.
-    private func submit(_ job: @escaping @Sendable () -> Void) {
+    func submit(_ job: @escaping @Sendable () -> Void) {
         queue.monitor.locked {
             queue.jobs.append(job)
             if queue.thread == nil { start() }

@@ -64,7 +64,7 @@ final class EngineObject: Handled {
         }
     }
 
-    /// Ends all requests, and waits for the last callbacks.
+    /// Ends all requests, and waits for the last callbacks; nobody need have taken the events of the others.
     func release() {
         let requests = monitor.locked {
             isReleasedNow = true
@@ -74,7 +74,7 @@ final class EngineObject: Handled {
         engine.close()
         if delivery.isCurrent { return }
         monitor.locked {
-            while !open.isEmpty { _ = monitor.wait(until: Deadline(nanoseconds: -1)) }
+            while open.values.contains(where: \.hasCallback) { _ = monitor.wait(until: Deadline(nanoseconds: -1)) }
         }
     }
 

@@ -35,7 +35,7 @@ final class ModelObject: Handled {
         let fields = try Options.read(options, names: ["n_threads", "n_ctx", "n_batch"])
         var load = LoadOptions()
         let most = Int(Int32.max)
-        load.threads = try fields.int("n_threads", in: 1...most)
+        load.threads = try fields.int("n_threads", in: 1...maxThreads)
         load.contextLength = try fields.int("n_ctx", in: 1...most)
         load.chunkTokens = try fields.int("n_batch", in: 1...LoadOptions.maxChunkTokens) ?? load.chunkTokens
         let flag = CancellationFlag()

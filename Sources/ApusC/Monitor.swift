@@ -41,6 +41,7 @@ final class Monitor: Sendable {
     ///
     /// - Returns: False when it is time.
     func wait(until deadline: Deadline) -> Bool {
+        if deadline.isNow { return false }
         guard let time = deadline.time else { return pthread_cond_wait(condition, mutex) == 0 }
         var copy = time
         return pthread_cond_timedwait(condition, mutex, &copy) == 0
@@ -51,11 +52,14 @@ final class Monitor: Sendable {
 struct Deadline {
     /// Nil for never.
     fileprivate let time: timespec?
+    /// Whether nothing is to be waited for.
+    let isNow: Bool
 
     /// In some time from now.
     ///
     /// - Parameter nanoseconds: How long; a negative number for ever.
     init(nanoseconds: Int64) {
+        isNow = nanoseconds == 0
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         let (sum, overflow) = nanoseconds.addingReportingOverflow(Int64(now.tv_nsec))

@@ -1,3 +1,4 @@
+internal import Apus
 internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
@@ -21,9 +22,16 @@ enum Options {
         return fields
     }
 
-    /// The members of a request.
+    /// The members of a request, which notes what is asked for.
     static func request(_ text: UnsafePointer<CChar>?, _ length: Int) throws -> Fields {
-        try Fields(json(bytes(text, length, "request"), name: "request"))
+        try Fields(json(bytes(text, length, "request"), name: "request"), notesNames: true)
+    }
+
+    /// Refuses members of a request that nobody has asked for, if it is strict.
+    static func checkStrict(_ fields: Fields) throws(RequestError) {
+        guard try fields.bool("strict") ?? false else { return }
+        // Some of these are asked for with others only.
+        try fields.checkAllAsked(but: SamplingOptions.fieldNames)
     }
 
     /// Text of the caller's as JSON.

@@ -27,32 +27,33 @@ struct Reply: Sendable {
     /// What comes before all else.
     mutating func begin() -> [Event] { chunks(renderer?.start()) }
 
-    /// What an engine's event is worth.
+    /// Makes events of an engine's event.
     ///
     /// - Parameters:
     ///   - event: The event.
     ///   - source: Which prompt it belongs to.
-    mutating func take(_ event: EngineEvent, of source: Int) throws(RequestError) -> [Event] {
+    ///   - events: Where they go.
+    mutating func take(
+        _ event: EngineEvent, of source: Int, into events: inout [Event]
+    ) throws(RequestError) {
         var event = event
         if isStopped {
-            guard case .finished(let completion) = event else { return [] }
+            guard case .finished(let completion) = event else { return }
             event = .finished(completion.endedByReader)
         }
         results[source].add(event)
-        var events: [Event] = []
         let base = source * results[source].replies.count
         switch event {
         case .prompt(let progress):
-            if tellsProgress {
-                events.append(
-                    Event(
-                        Int(APUS_EVENT_PROGRESS),
-                        json: [
-                            "total": .int(progress.total), "cache": .int(progress.reused),
-                            "processed": .int(progress.processed),
-                        ]))
-                events[0].choice = base
-            }
+            if !tellsProgress { break }
+            var new = Event(
+                Int(APUS_EVENT_PROGRESS),
+                json: [
+                    "total": .int(progress.total), "cache": .int(progress.reused),
+                    "processed": .int(progress.processed),
+                ])
+            new.choice = base
+            events.append(new)
         case .promptLogProbabilities: break
         case .token(let token):
             var new = Event(Int(token.text.isEmpty ? APUS_EVENT_TOKEN : APUS_EVENT_TEXT))
@@ -61,13 +62,12 @@ struct Reply: Sendable {
             if let value = token.logProbability { new.logProbability = Float(value.token.value) }
             events.append(new)
         case .finished(let completion):
-            if !completion.text.isEmpty {
-                var new = Event(Int(APUS_EVENT_TEXT))
-                (new.choice, new.text) = (base + completion.choice, completion.text)
-                events.append(new)
-            }
+            if completion.text.isEmpty { break }
+            var new = Event(Int(APUS_EVENT_TEXT))
+            (new.choice, new.text) = (base + completion.choice, completion.text)
+            events.append(new)
         }
-        return events + chunks(try renderer?.render(event, of: source))
+        if let chunks = try renderer?.render(event, of: source) { events += self.chunks(chunks) }
     }
 
     /// What comes at the end of it all.

@@ -3,11 +3,12 @@ internal import ApusAPI
 internal import ApusGGUF
 internal import ApusJSON
 internal import CApus
+internal import Glibc
 
 /// What a handle of a request stands for: the request, and the events that nobody has taken yet.
 ///
-/// A task on the engine's delivery thread reads the engine's events, makes events for C of them, and gives them to the callback;
-/// without one they wait for whoever asks for the next one.
+/// The computation only rings a bell. Events for C are made of the engine's by who wants them: whoever asks for the next one or for the end,
+/// on its own thread; for a callback, on the engine's delivery thread.
 final class RequestObject: Handled {
     static let kind = "request"
 
@@ -28,6 +29,8 @@ final class RequestObject: Handled {
 
     private struct State {
         var reply: Reply?
+        /// What became of vectors.
+        var vectors: Result<JSONValue, any Error>?
         var events: [Event] = []
         /// How many of them were taken.
         var taken = 0
@@ -44,6 +47,7 @@ final class RequestObject: Handled {
     private let work: Work
     private let callback: Callback?
     private let signal: CancelSignal
+    private let bell = Bell()
     private let monitor = Monitor()
     // Safe to share: touched inside of `monitor` only.
     nonisolated(unsafe) private var state = State()
@@ -64,6 +68,9 @@ final class RequestObject: Handled {
         }
     }
 
+    /// Whether there is a callback that gets the events.
+    var hasCallback: Bool { callback != nil }
+
     // MARK: Events come
 
     /// Lets the events come.
@@ -71,78 +78,87 @@ final class RequestObject: Handled {
         engine.add(self)
         // It may have been released meanwhile.
         if engine.isReleased { cancel() }
-        Task.detached(executorPreference: engine.delivery) { [self] in
-            handle { state throws(RequestError) in state.reply?.begin() ?? [] }
-            do {
-                switch work {
-                case .reply(let reply, _):
-                    try await reply.generation.forEachEvent { [self] event, source in
-                        handle { state throws(RequestError) in try state.reply?.take(event, of: source) ?? [] }
-                    }
-                    finish(.success(nil))
-                case .vectors(let compute): finish(.success(try await compute()))
+        switch work {
+        case .reply:
+            monitor.locked { if let start = state.reply?.begin() { state.events += start } }
+            if hasCallback { notice() }
+        case .vectors(let compute):
+            Task.detached { [self] in
+                let result: Result<JSONValue, any Error>
+                do {
+                    result = .success(try await compute())
+                } catch {
+                    result = .failure(error)
                 }
-            } catch {
-                finish(.failure(error))
+                monitor.locked { state.vectors = result }
+                notice()
             }
         }
     }
 
-    /// Makes events of something that came, and gives them out.
-    private func handle(_ make: (inout State) throws(RequestError) -> [Event]) {
-        let events = monitor.locked { () -> [Event] in
-            if state.isReleased || state.end != nil { return [] }
-            do throws(RequestError) {
-                let events = try make(&state)
-                if callback == nil { state.events += events }
-                return events
-            } catch {
-                // Nothing that is made of events fails now.
-                state.end = .failure(CallError(error))
-                return []
-            }
-        }
-        giveOut(events)
-    }
-
-    /// Gives events to the callback, or wakes whoever waits for one.
-    private func giveOut(_ events: [Event]) {
-        if callback == nil {
-            if !events.isEmpty { monitor.notify() }
+    /// Something has come. On any thread, the computing one too.
+    private func notice() {
+        if hasCallback {
+            engine.delivery.submit { [self] in deliver() }
         } else {
-            for event in events { call(event) }
+            bell.ring()
         }
     }
 
-    /// Ends the events.
-    private func finish(_ result: Result<JSONValue?, any Error>) {
-        let events = monitor.locked { () -> [Event] in
-            let end = state.end ?? self.end(result)
-            var events: [Event]
-            switch end {
-            case .success(let json):
-                (events, state.end) = ([Event(Int(APUS_EVENT_DONE), json: json)], end)
-                if let last = state.reply?.end() { (events, state.end) = (last.events, .success(last.reply)) }
-            case .failure(let error):
-                var last = Event(Int(APUS_EVENT_ERROR), json: Self.json(error))
-                (last.status, last.text) = (error.status, error.message)
-                (events, state.end) = ([last], end)
+    /// Sees to it that what comes next is noticed; at once what is there already. Not inside of `monitor`.
+    ///
+    /// - Parameter wanted: What there is to wait for.
+    private func listen(for wanted: Generation.Wanted = .events) {
+        if case .reply(let reply, _) = work { reply.generation.onNews(wanted) { [self] in notice() } }
+    }
+
+    /// Makes events of what has come. Inside of `monitor`.
+    private func advance(_ state: inout State) {
+        guard state.end == nil else { return }
+        do {
+            switch work {
+            case .reply(let reply, _):
+                while let news = try reply.generation.take() {
+                    if news.isEmpty { return }
+                    for (event, source) in news {
+                        try state.reply?.take(event, of: source, into: &state.events)
+                    }
+                }
+                end(.success(.null), &state)
+            case .vectors: if let vectors = state.vectors { end(vectors, &state) }
             }
-            if callback == nil { state.events += events }
-            return events
+        } catch {
+            end(.failure(error), &state)
+            if case .reply(let reply, _) = work { reply.generation.cancel() }
         }
-        giveOut(events)
-        monitor.locked { state.hasEnded = true }
-        monitor.notify()
-        engine.remove(self)
     }
 
-    private func end(_ result: Result<JSONValue?, any Error>) -> Result<JSONValue, CallError> {
-        if signal.isRaised { return .failure(CallError(Int(APUS_CANCELLED), cancelMessage)) }
-        switch result {
-        case .success(let json): return .success(json ?? .null)
-        case .failure(let error): return .failure(CallError(thrown: error))
+    /// Ends the events. Inside of `monitor`.
+    ///
+    /// - Parameters:
+    ///   - result: What became of it; of a text only whether it failed.
+    ///   - state: The state.
+    private func end(_ result: Result<JSONValue, any Error>, _ state: inout State) {
+        do {
+            if signal.isRaised { throw CallError(Int(APUS_CANCELLED), cancelMessage) }
+            var json = try result.get()
+            if let last = state.reply?.end() {
+                json = last.reply
+                state.events += last.events
+            } else {
+                state.events.append(Event(Int(APUS_EVENT_DONE), json: json))
+            }
+            state.end = .success(json)
+        } catch {
+            let error = CallError(thrown: error)
+            var last = Event(Int(APUS_EVENT_ERROR), json: Self.json(error))
+            (last.status, last.text) = (error.status, error.message)
+            state.events.append(last)
+            state.end = .failure(error)
         }
+        if hasCallback { return }
+        state.hasEnded = true
+        engine.remove(self)
     }
 
     private var cancelMessage: String {
@@ -151,6 +167,25 @@ final class RequestObject: Handled {
 
     private static func json(_ error: CallError) -> JSONValue {
         ["error": ["message": .string(error.message), "code": .int(Int(error.status))]]
+    }
+
+    // MARK: Callbacks
+
+    /// Gives the callback what has come. On the delivery thread.
+    private func deliver() {
+        let (events, isLast) = monitor.locked {
+            advance(&state)
+            defer { state.events = [] }
+            return (state.events, state.end != nil)
+        }
+        for event in events { call(event) }
+        if isLast {
+            monitor.locked { state.hasEnded = true }
+            engine.remove(self)
+            bell.ring()
+        } else {
+            listen()
+        }
     }
 
     /// Gives an event to the callback.
@@ -189,15 +224,17 @@ final class RequestObject: Handled {
         signal.raise(.clientGone)
     }
 
-    /// Calls it off, and sees to it that the callback is not called any more.
+    /// Calls it off, and sees to it that the callback is not called any more, nothing is written to a descriptor, and nobody waits.
     func release() {
         cancel()
         let isInCallback = engine.delivery.isCurrent
         monitor.locked {
             state.isReleased = true
-            monitor.notify()
             while state.isCalling, !isInCallback { _ = monitor.wait(until: Deadline(nanoseconds: -1)) }
         }
+        bell.ring()
+        bell.watch(-1, tag: 0)
+        if !hasCallback { engine.remove(self) }
     }
 
     // MARK: Events go
@@ -208,34 +245,62 @@ final class RequestObject: Handled {
     ///   - deadline: How long.
     ///   - output: Where it goes; its size is set.
     func next(_ deadline: Deadline, into output: UnsafeMutablePointer<apus_event>) throws {
-        if callback != nil { throw CallError.invalid("the request has a callback, which gets the events") }
+        try checkHasNoCallback()
         let size = output.pointee.size
         guard (UInt32(MemoryLayout<apus_event>.size)...1024).contains(size) else {
             throw CallError.invalid(
                 "the event's size is \(size), wanted: sizeof(apus_event), \(MemoryLayout<apus_event>.size)")
         }
         try engine.checkMayWait()
-        let event = try monitor.locked { () throws(CallError) -> Event in
+        try monitor.locked { () throws(CallError) in
             if state.isRead { throw .busy("another thread waits for this request's events") }
             state.isRead = true
-            defer { state.isRead = false }
-            while state.taken == state.events.count {
-                try checkNotReleased()
-                if state.hasEnded { throw CallError(Int(APUS_CLOSED), "the request has no more events") }
-                guard monitor.wait(until: deadline) else {
-                    // It may have come at the last moment.
-                    if state.taken < state.events.count { break }
-                    throw CallError(Int(APUS_TIMEOUT), "there was no event in time")
-                }
-            }
-            let event = state.events[state.taken]
-            state.taken += 1
-            if state.taken == state.events.count { (state.events, state.taken) = ([], 0) }
-            // Inside of the lock: the memory is the reader's.
-            output.pointee = memory.event(event, size: size)
-            return event
         }
-        _ = event
+        defer { monitor.locked { state.isRead = false } }
+        while true {
+            let rings = bell.count
+            if let event = try monitor.locked({ () throws(CallError) in try takeEvent(&state) }) {
+                output.pointee = memory.event(event, size: size)
+                return
+            }
+            if !deadline.isNow { listen() }
+            guard bell.wait(after: rings, until: deadline) else {
+                throw CallError(Int(APUS_TIMEOUT), "there was no event in time")
+            }
+        }
+    }
+
+    /// The next event, if there is one. Inside of `monitor`.
+    private func takeEvent(_ state: inout State) throws(CallError) -> Event? {
+        if state.isReleased { throw released }
+        if state.taken == state.events.count {
+            (state.events, state.taken) = ([], 0)
+            advance(&state)
+            if state.events.isEmpty {
+                if state.hasEnded { throw CallError(Int(APUS_CLOSED), "the request has no more events") }
+                return nil
+            }
+        }
+        defer { state.taken += 1 }
+        return state.events[state.taken]
+    }
+
+    /// Tells an event loop once that there is something to take.
+    ///
+    /// - Parameters:
+    ///   - descriptor: What it watches; a negative number for none.
+    ///   - tag: What is written to it.
+    func notify(_ descriptor: Int32, tag: UInt64) throws {
+        try checkHasNoCallback()
+        if descriptor >= 0, fcntl(descriptor, F_GETFD) < 0 {
+            throw CallError.invalid("fd is \(descriptor), which is not open")
+        }
+        bell.watch(descriptor, tag: tag)
+        if monitor.locked({ state.taken < state.events.count || state.hasEnded || state.isReleased }) {
+            bell.ring()
+        } else {
+            listen()
+        }
     }
 
     /// Waits for the end.
@@ -243,22 +308,25 @@ final class RequestObject: Handled {
     /// - Returns: The whole reply.
     func wait(_ deadline: Deadline) throws -> JSONValue {
         try engine.checkMayWait()
-        return try monitor.locked { () throws(CallError) -> JSONValue in
-            while !state.hasEnded {
-                try checkNotReleased()
-                guard monitor.wait(until: deadline) || state.hasEnded else {
-                    throw CallError(Int(APUS_TIMEOUT), "the request did not end in time")
-                }
+        while true {
+            let rings = bell.count
+            let (end, isRead) = try monitor.locked { () throws(CallError) in
+                if !hasCallback { advance(&state) }
+                if state.isReleased, !state.hasEnded { throw released }
+                return (state.hasEnded ? state.end : nil, state.isRead)
             }
-            switch state.end {
-            case .success(let json)?: return json
-            case .failure(let error)?: throw error
-            case nil: throw CallError(Int(APUS_INTERNAL), "the request has no end")
+            if let end { return try end.get() }
+            // Its tokens are of interest only to others.
+            if !hasCallback { listen(for: isRead || bell.isWatched ? .events : .ends) }
+            guard bell.wait(after: rings, until: deadline) else {
+                throw CallError(Int(APUS_TIMEOUT), "the request did not end in time")
             }
         }
     }
 
-    private func checkNotReleased() throws(CallError) {
-        if state.isReleased { throw CallError(Int(APUS_CANCELLED), "the request was released") }
+    private func checkHasNoCallback() throws(CallError) {
+        if hasCallback { throw .invalid("the request has a callback, which gets the events") }
     }
+
+    private var released: CallError { CallError(Int(APUS_CANCELLED), "the request was released") }
 }

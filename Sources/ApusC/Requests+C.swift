@@ -33,15 +33,20 @@ private enum Endpoint: String, CaseIterable {
 /// What a request asks for; text is under way when this returns.
 private func work(_ fields: Fields, _ object: EngineObject, _ signal: CancelSignal) throws -> RequestObject.Work {
     let (use, requests) = (object.use, object.requests)
+    let tellsProgress = try fields.bool("return_progress") ?? false
     func started(_ body: some OpenAIBody) throws -> RequestObject.Work {
-        .reply(
-            try body.start(use, requests, signal: signal), tellsProgress: try fields.bool("return_progress") ?? false)
+        let reply = try body.start(use, requests, signal: signal)
+        // What was started is called off when nobody has it.
+        try Options.checkStrict(fields)
+        return .reply(reply, tellsProgress: tellsProgress)
     }
     switch try endpoint(fields) {
     case .chat: return try started(ChatCompletionBody(fields))
     case .completions: return try started(CompletionBody(fields))
     case .embeddings:
-        return .vectors(try EmbeddingsBody(fields).prepare(use, requests, signal: signal))
+        let vectors = try EmbeddingsBody(fields).prepare(use, requests, signal: signal)
+        try Options.checkStrict(fields)
+        return .vectors(vectors)
     }
 }
 
@@ -64,6 +69,13 @@ private func endpoint(_ fields: Fields) throws(RequestError) -> Endpoint {
         let object = try Handles.object(request, RequestObject.self)
         try object.next(Deadline(nanoseconds: timeout), into: wanted(event, "event"))
     }
+}
+
+/// `apus_request_notify`: see apus.h.
+@c @implementation public func apus_request_notify(
+    _ request: OpaquePointer?, _ descriptor: Int32, _ tag: UInt64, _ error: ErrorOutput
+) -> apus_status {
+    call(error) { try Handles.object(request, RequestObject.self).notify(descriptor, tag: tag) }
 }
 
 /// `apus_request_wait`: see apus.h.

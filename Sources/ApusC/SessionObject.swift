@@ -60,7 +60,8 @@ final class SessionObject: Handled {
     func options(_ text: UnsafePointer<CChar>?) throws -> SamplingOptions {
         let text = try text.map { try bytes($0, -1, "sampling") } ?? Array("{}".utf8)
         if let sampling, sampling.text == text { return sampling.options }
-        let fields = try Fields(Options.json(text, name: "sampling"))
+        let fields = try Fields(Options.json(text, name: "sampling"), notesNames: true)
+        try Options.checkStrict(fields)
         let options = try SamplingOptions(fields, defaults: SamplingOptions(), tokenizer: session.model.tokenizer)
         sampling = (text, options)
         return options

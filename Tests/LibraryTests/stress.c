@@ -1,7 +1,9 @@
 // Eight threads submit, read, cancel and release at random: stress [SECONDS [SEED]]. For the sanitizers above all.
 #include "check.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +55,28 @@ static void check_end(apus_status status) {
     CHECK(status == APUS_OK || status == APUS_CANCELLED);
 }
 
+/// The same with an event loop's means.
+static void watch(worker *worker, apus_request *request) {
+    const unsigned most = draw(worker, 24);
+    const int counter = eventfd(0, EFD_NONBLOCK);
+    for (unsigned i = 0; i < most; i++) {
+        CHECK(apus_request_notify(request, counter, 1, NULL) == APUS_OK);
+        struct pollfd poll_for = {.fd = counter, .events = POLLIN};
+        uint64_t tags;
+        if (poll(&poll_for, 1, 1000) == 1 && read(counter, &tags, sizeof tags) < 0) CHECK(0);
+        apus_status status;
+        do {
+            apus_event event = {.size = sizeof event};
+            status = apus_request_next(request, 0, &event, NULL);
+            if (status == APUS_OK && event.token >= 0) n_tokens++;
+        } while (status == APUS_OK);
+        if (status == APUS_CLOSED) break;
+        CHECK(status == APUS_TIMEOUT);
+    }
+    CHECK(apus_request_notify(request, -1, 0, NULL) == APUS_OK);
+    close(counter);
+}
+
 static void pull(worker *worker, apus_request *request) {
     const unsigned most = draw(worker, 24);
     for (unsigned i = 0; i < most; i++) {
@@ -84,7 +108,7 @@ static void run_request(worker *worker) {
     n_requests++;
     shared[worker->index] = request;
     if (draw(worker, 4) == 0) apus_request_cancel(shared[draw(worker, THREADS)]);
-    if (listener == NULL) pull(worker, request);
+    if (listener == NULL) (draw(worker, 2) == 0 ? pull : watch)(worker, request);
     switch (draw(worker, 3)) {
     case 0:
         apus_request_cancel(request);

@@ -34,6 +34,7 @@ static void check_functions(void *bad) {
     apus_request_cancel(request);
     apus_request_release(request);
     EXPECT(wrong, apus_request_next(request, 0, &event, &message));
+    EXPECT(wrong, apus_request_notify(request, -1, 1, &message));
     EXPECT(wrong, apus_request_wait(request, 0, &text, &message));
     apus_session_cancel(session);
     apus_session_release(session);
@@ -64,7 +65,10 @@ static void check_model(apus_model *model) {
     EXPECT(wrong, apus_model_load(NULL, NULL, NULL, NULL, &other, &message));
     EXPECT(wrong, apus_model_load(model_path(), NULL, NULL, NULL, NULL, &message));
     EXPECT(wrong, apus_model_load(model_path(), "{\"n_threads\": 0}", NULL, NULL, &other, &message));
+    EXPECT(wrong, apus_model_load(model_path(), "{\"n_threads\": 1000000}", NULL, NULL, &other, &message));
+    EXPECT(wrong, apus_model_load(model_path(), "{\"n_ctx\": 1e18}", NULL, NULL, &other, &message));
     EXPECT(wrong, apus_model_load(model_path(), "[", NULL, NULL, &other, &message));
+    EXPECT(APUS_IO, apus_model_load("/dev/zero", NULL, NULL, NULL, &other, &message));
     EXPECT(wrong, apus_model_load(model_path(), "{\"strict\": true, \"x\": 1}", NULL, NULL, &other, &message));
     EXPECT(APUS_NOT_FOUND, apus_model_load("no such file.gguf", NULL, NULL, NULL, &other, &message));
     CHECK(other == NULL);
@@ -122,7 +126,14 @@ static void check_engine(apus_model *model, apus_engine *engine) {
         "{\"endpoint\": \"completions\", \"prompt\": [1, -1]}",
         "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"n\": 0}",
         "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"temperature\": -1}",
+        "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"temprature\": 1, \"strict\": true}",
+        "{\"endpoint\": \"embeddings\", \"input\": \"a\", \"inputs\": 1, \"strict\": true}",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}], \"n_keep\": 1, \"strict\": true}",
         "{\"endpoint\": \"embeddings\"}",
+        "{\"endpoint\": \"completions\", \"prompt\": \"\xff\"}",
+        "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"seed\": 1e30}",
+        "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"top_k\": 1e400}",
+        "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"logit_bias\": {\"-1\": 1}}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         EXPECT(wrong, apus_engine_submit(engine, bad[i], APUS_NUL_TERMINATED, NULL, NULL, &request, &message));

@@ -2,8 +2,11 @@
 #include "check.h"
 
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 /// What came of a request.
 typedef struct reply {
@@ -130,7 +133,9 @@ static void check_same(apus_engine *engine) {
     }
 }
 
-#define LONG "{\"endpoint\": \"/v1/completions\", \"prompt\": \"Once\", \"max_tokens\": 900, \"ignore_eos\": true}"
+#define LONG                                                                                                           \
+    "{\"endpoint\": \"/v1/completions\", \"prompt\": \"Once\", \"max_tokens\": 900, \"ignore_eos\": true, "            \
+    "\"temperature\": 0}"
 
 /// Calls off in every way.
 static void check_cancelling(apus_engine *engine) {
@@ -168,6 +173,87 @@ static void check_cancelling(apus_engine *engine) {
     EXPECT(APUS_CANCELLED, apus_request_wait(other, -1, NULL, &message));
     EXPECT(APUS_OK, apus_request_wait(request, -1, NULL, &message));
     apus_request_release(other);
+    apus_request_release(request);
+}
+
+/// Whether a descriptor can be read from, within a time.
+static int is_readable(int descriptor, int milliseconds) {
+    struct pollfd poll_for = {.fd = descriptor, .events = POLLIN};
+    return poll(&poll_for, 1, milliseconds) == 1;
+}
+
+/// Takes what there is without waiting.
+static apus_status take_all(apus_request *request, reply *reply) {
+    for (;;) {
+        apus_event event = {.size = sizeof event};
+        const apus_status status = apus_request_next(request, 0, &event, NULL);
+        if (status != APUS_OK) return status;
+        take(&event, reply);
+    }
+}
+
+/// An event loop: two requests tell of their events through one pipe, another one through an eventfd.
+static void check_notifying(apus_engine *engine) {
+    static reply pulled, watched[2], counted;
+    apus_request *request = submit(engine, CHAT "\"max_tokens\": 12}", NULL, NULL);
+    CHECK(pull(request, &pulled) == APUS_CLOSED);
+    apus_request_release(request);
+
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    apus_request *requests[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        requests[i] = submit(engine, CHAT "\"max_tokens\": 12}", NULL, NULL);
+        EXPECT(APUS_OK, apus_request_notify(requests[i], ends[1], i, &message));
+    }
+    uint64_t tag = 0;
+    int n_tags = 0;
+    for (int n_closed = 0; n_closed < 2 && failures == 0; n_tags++) {
+        CHECK(is_readable(ends[0], 60000) && read(ends[0], &tag, sizeof tag) == sizeof tag && tag < 2);
+        const apus_status status = take_all(requests[tag], &watched[tag]);
+        CHECK(status == APUS_TIMEOUT || status == APUS_CLOSED);
+        n_closed += status == APUS_CLOSED;
+        if (status == APUS_TIMEOUT) EXPECT(APUS_OK, apus_request_notify(requests[tag], ends[1], tag, &message));
+    }
+    CHECK(n_tags > 4 && n_tags <= 2 * (12 + 3));
+    for (uint64_t i = 0; i < 2; i++) {
+        CHECK(watched[i].n_tokens == pulled.n_tokens && strcmp(watched[i].text, pulled.text) == 0);
+        CHECK(memcmp(watched[i].tokens, pulled.tokens, sizeof pulled.tokens) == 0 && watched[i].n_ends == 1);
+        CHECK(!is_readable(ends[0], 0));
+        // After the end there is that to say.
+        EXPECT(APUS_OK, apus_request_notify(requests[i], ends[1], i, &message));
+        CHECK(is_readable(ends[0], 0) && read(ends[0], &tag, sizeof tag) == sizeof tag && tag == i);
+        apus_request_release(requests[i]);
+    }
+    // The release of a request wakes who watches, and nothing is written after it.
+    request = submit(engine, LONG, NULL, NULL);
+    EXPECT(APUS_OK, apus_request_notify(request, ends[1], 7, &message));
+    apus_request_release(request);
+    CHECK(is_readable(ends[0], 0) && read(ends[0], &tag, sizeof tag) == sizeof tag && tag == 7);
+    CHECK(!is_readable(ends[0], 50));
+    close(ends[0]);
+    close(ends[1]);
+
+    const int counter = eventfd(0, EFD_NONBLOCK);
+    request = submit(engine, LONG, NULL, NULL);
+    EXPECT(APUS_OK, apus_request_notify(request, counter, 1, &message));
+    CHECK(is_readable(counter, 60000) && read(counter, &tag, sizeof tag) == sizeof tag && tag == 1);
+    CHECK(!is_readable(counter, 50)); // it is told once, whatever comes
+    EXPECT(APUS_OK, apus_request_notify(request, counter, 1, &message));
+    CHECK(is_readable(counter, 0) && read(counter, &tag, sizeof tag) == sizeof tag); // there is something
+    while (take_all(request, &counted) != APUS_TIMEOUT) {
+    }
+    EXPECT(APUS_OK, apus_request_notify(request, counter, 1, &message));
+    EXPECT(APUS_OK, apus_request_notify(request, -1, 0, &message));
+    if (read(counter, &tag, sizeof tag) < 0) tag = 0; // there is one if an event was quicker
+    CHECK(!is_readable(counter, 50));
+    close(counter);
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_notify(request, counter, 1, &message));
+    apus_request_release(request);
+
+    reply pushed = {0};
+    request = submit(engine, CHAT "\"max_tokens\": 2}", on_event, &pushed);
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_notify(request, -1, 1, &message));
     apus_request_release(request);
 }
 
@@ -295,6 +381,7 @@ int main(void) {
     apus_engine *engine = make_engine(model, "{\"max_tokens\": 16}");
     check_same(engine);
     check_cancelling(engine);
+    check_notifying(engine);
     check_endpoints(model, engine);
     check_releasing(model);
     apus_engine_release(engine);

@@ -112,6 +112,18 @@ static void *evaluate(void *argument) {
     return NULL;
 }
 
+static void check_sampling(apus_session *session) {
+    int32_t token = 0;
+    EXPECT(APUS_OK, apus_session_sample(session, "{\"temprature\": 0}", &token, &message));
+    EXPECT(APUS_OK, apus_session_sample(session, "{\"temperature\": 0, \"strict\": true}", &token, &message));
+    const char *const bad[] = {
+        "", "[]", "{\"temperature\": -1}", "{\"top_k\": 1e300}", "{\"temprature\": 0, \"strict\": true}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        EXPECT(APUS_INVALID_ARGUMENT, apus_session_sample(session, bad[i], &token, &message));
+    }
+}
+
 static void check_threads(apus_session *session) {
     EXPECT(APUS_OK, apus_session_truncate(session, 0, &message));
     evaluation evaluation = {.session = session};
@@ -142,6 +154,7 @@ int main(void) {
     EXPECT(APUS_OK, apus_session_create(model, "{\"n_kv\": 2048}", &session, &message));
     check_against_request(engine, session);
     check_rows(session);
+    check_sampling(session);
     check_fork_and_file(model, session);
     apus_model_release(model); // the session keeps what it needs
     check_threads(session);

@@ -149,15 +149,9 @@ extension Generation {
 
     /// Takes the events that have come since the last time. For one reader at a time.
     ///
-    /// - Returns: What there is, which may be nothing; nil when all prompts have ended and everything was taken.
+    /// - Returns: What there is; nothing when there is none yet, nil when all prompts have ended and everything was taken.
     /// - Throws: What a request failed with; then the others are called off.
     package func take() throws -> News? {
-        let (failure, isOver) = state.withLock { ($0.failure, $0.open == 0) }
-        if let failure {
-            cancel()
-            throw failure
-        }
-        if isOver { return nil }
         var news: News = []
         for post in inbox.take() {
             for event in post.news.events { news.append((event, post.source)) }
@@ -180,7 +174,13 @@ extension Generation {
             state.open = 0
             if signal.isRaised { state.failure = state.failure ?? signal.error }
         }
-        return news
+        if !news.isEmpty { return news }
+        let (failure, isOver) = state.withLock { ($0.failure, $0.open == 0) }
+        if let failure {
+            cancel()
+            throw failure
+        }
+        return isOver ? nil : []
     }
 
     /// Waits for the end of all.
@@ -192,15 +192,6 @@ extension Generation {
         try await forEach(.ends) { event, source in results[source].add(event) }
         if signal.isRaised { throw signal.error }
         return results
-    }
-
-    /// Does something with the events of all requests as they come, until all have ended.
-    ///
-    /// - Parameter body: Gets an event, and which prompt it belongs to.
-    /// - Throws: As `collect`.
-    package func forEachEvent(_ body: (EngineEvent, Int) -> Void) async throws {
-        try await forEach(.events, body)
-        if signal.isRaised { throw signal.error }
     }
 
     /// Goes through the events until all requests have ended, which they do when the task is cancelled.

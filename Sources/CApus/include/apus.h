@@ -27,14 +27,15 @@
 // happens.
 //
 // Text is UTF-8. What comes out consists of whole characters: one that tokens make in pieces comes when it is whole,
-// and what never becomes one comes as U+FFFD. Text that goes in and is no UTF-8 is repaired in the same way.
+// and what never becomes one comes as U+FFFD. Text that goes in and is no UTF-8 is repaired in the same way;
+// JSON that is none is an error.
 //
 // fork(). A child process has none of the library's threads. There, if any handle was made before the fork, functions
 // with a status return APUS_FORKED, the others do nothing; the parent goes on. Processes that are to use the library
 // themselves are forked before anything is loaded, or start with exec.
 //
-// JSON. Members that are null are the same as absent ones, and unknown ones are passed over; in options, `"strict":
-// true` makes them errors.
+// JSON. Members that are null are the same as absent ones, and unknown ones are passed over; `"strict": true` makes
+// them errors, in options, requests and sampling.
 //
 // Versions. Within a major ABI number functions, members of JSON, kinds of events and status codes are only added, and
 // members of apus_event only at its end. Two copies of the library may be loaded side by side; a handle belongs to its
@@ -261,6 +262,18 @@ APUS_API apus_status apus_engine_submit(apus_engine *engine, const char *request
 /// APUS_TIMEOUT; APUS_CLOSED after the last event (APUS_EVENT_DONE or APUS_EVENT_ERROR); APUS_BUSY;
 /// APUS_INVALID_ARGUMENT for a request with a callback, and for a size that no version had.
 APUS_API apus_status apus_request_next(apus_request *request, int64_t timeout_ns, apus_event *event, char **error);
+
+/// Tells an event loop of events: writes the 8 bytes of `tag` to `fd` as soon as apus_request_next() has something to
+/// say, at once if it has already, and once only. For requests without a callback.
+///
+/// Who finds the tag takes events with a timeout of 0 until there are none (APUS_TIMEOUT), and calls this again. `fd`:
+/// an eventfd (`tag` is 1 then), the writing end of a pipe, or a socket, which does not block; any number of requests
+/// may share one, as the tags tell them apart. Where there is no room for a tag (a pipe holds 8,192) it is written with
+/// the next event. The descriptor is the caller's, and stays open until the tag is there, the request is released, or
+/// this was called with -1, which ends it. A second call takes the place of the first.
+///
+/// APUS_INVALID_ARGUMENT for a request with a callback, and for a descriptor that is not open.
+APUS_API apus_status apus_request_notify(apus_request *request, int32_t fd, uint64_t tag, char **error);
 
 /// Waits for the end of a request, with or without a callback; any number of threads may. Takes no events away.
 ///
