@@ -4,6 +4,7 @@ import re
 import subprocess
 
 import apus
+import numpy
 import pytest
 from apus import _library, errors
 from support import MODEL, ROOT, python
@@ -44,7 +45,7 @@ def test_kinds_and_messages(model, tmp_path):
         apus.Model(tmp_path / "bad.gguf")
     with pytest.raises(apus.InvalidArgumentError, match="n_ctx"):
         apus.Model(MODEL, n_ctx=-1)
-    for parameters in ({"temperature": -1}, {"top_p": "much"}, {"max_tokens": -5}):
+    for parameters in ({"temperature": -1}, {"top_p": "much"}, {"max_tokens": -5}, {"temprature": 1}):
         with pytest.raises(apus.InvalidArgumentError, match=next(iter(parameters))):
             model.generate("Hi", **parameters)
     with pytest.raises(apus.InvalidArgumentError, match="n is 2"):
@@ -55,6 +56,18 @@ def test_kinds_and_messages(model, tmp_path):
         model.chat([])
     with pytest.raises(ValueError):
         model.detokenize([10**6])
+    for prompt in (b"Hi", [1.5], numpy.array([1.0]), 7):
+        with pytest.raises(TypeError):
+            model.generate(prompt, max_tokens=1)
+    with pytest.raises(apus.InvalidArgumentError, match="NUL"):
+        apus.Model(f"{MODEL}\0.gguf")
+    with model.session() as session:
+        session.eval([1, 2])
+        # Numbers of which ctypes would pass the last 64 bits.
+        for wrong in (lambda: session.truncate(2**64), lambda: session.logits(2**64), lambda: session.eval([2**40])):
+            with pytest.raises(apus.InvalidArgumentError):
+                wrong()
+        assert len(session) == 2
     with pytest.raises(apus.UnsupportedError):
         model.chat("Hi", tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}])
     assert errors.exception(12345, "new").__class__ is apus.InternalError

@@ -1,6 +1,8 @@
 """Texts, conversations and vectors: the same ids as the command, whichever way they are asked for."""
 
 import asyncio
+import gc
+import os
 import threading
 import time
 
@@ -53,6 +55,46 @@ def test_eight_streams_in_asyncio(model, expected):
     assert text == expected["text"] and reply["choices"][0]["message"]["content"] == ANSWER
     assert (vector == model.embed("A cat.")).all()
     assert len(beside) > 5  # the loop went on meanwhile
+
+
+def test_events_in_asyncio(model, expected):
+    body = {"endpoint": "completions", "prompt": TEXT, **GREEDY}
+
+    async def events(pause=0.0):
+        ids = []
+        with model.submit(body) as request:
+            async for event in request:
+                await asyncio.sleep(pause)
+                if event.token is not None:
+                    ids.append(event.token)
+            assert [event async for event in request] == []  # it has ended
+        return ids
+
+    async def closed_meanwhile():
+        with model.submit({**body, "max_tokens": 1000, "ignore_eos": True}) as request:
+            asyncio.get_running_loop().call_later(0.1, request.close)
+            with pytest.raises(apus.InvalidArgumentError, match="closed"):
+                async for _ in request:
+                    pass
+
+    async def all_of_them():
+        await closed_meanwhile()
+        return await asyncio.gather(*[events(pause) for pause in (0, 0, 0.01, 0.03)])
+
+    def in_thread():
+        results.append(asyncio.run(events()))
+
+    assert asyncio.run(all_of_them()) == [expected["ids"]] * 4
+    descriptors = len(os.listdir("/proc/self/fd"))
+    results = []
+    threads = [threading.Thread(target=in_thread) for _ in range(4)]  # a loop each
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected["ids"]] * 4
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_chat(model):

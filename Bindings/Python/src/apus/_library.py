@@ -16,12 +16,13 @@ from ctypes import (
     c_int64,
     c_size_t,
     c_uint32,
+    c_uint64,
     c_void_p,
 )
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from .errors import InternalError, LibraryError, exception
+from .errors import InternalError, InvalidArgumentError, LibraryError, exception
 
 ABI_MAJOR = 1
 """The ABI that this package is written for."""
@@ -67,6 +68,7 @@ CALLS: Dict[str, Tuple[Any, ...]] = {
     "apus_engine_stats": (c_void_p, _out),
     "apus_engine_submit": (c_void_p, c_char_p, c_size_t, EventCallback, c_void_p, _out),
     "apus_request_next": (c_void_p, c_int64, POINTER(EventStruct)),
+    "apus_request_notify": (c_void_p, c_int32, c_uint64),
     "apus_request_wait": (c_void_p, c_int64, _out),
     "apus_embed": (c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, _size_out),
     "apus_session_create": (c_void_p, c_char_p, _out),
@@ -96,19 +98,19 @@ OTHERS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
 """What the functions without one return and take."""
 
 
-def _open() -> Tuple[ctypes.CDLL, str]:
+def _open(kind: Callable[[str], ctypes.CDLL]) -> Tuple[ctypes.CDLL, str]:
     """Loads the library: $APUS_LIBRARY's, else the one in this package, else the system's."""
     beside = Path(__file__).with_name(FILE_NAME)
     path = os.environ.get("APUS_LIBRARY") or (str(beside) if beside.exists() else FILE_NAME)
     try:
-        return ctypes.CDLL(path), path
+        return kind(path), path
     except OSError as error:
         raise LibraryError(f"cannot load the library {path}: {error}; APUS_LIBRARY may say where it is") from None
 
 
-def _bind() -> Dict[str, Callable[..., Any]]:
+def _bind(kind: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> Dict[str, Callable[..., Any]]:
     """The library's functions, when its ABI is the one that is wanted."""
-    library, path = _open()
+    library, path = _open(kind)
     try:
         library.apus_abi_version.restype = c_uint32
         abi = library.apus_abi_version()
@@ -128,6 +130,9 @@ def _bind() -> Dict[str, Callable[..., Any]]:
 
 
 FUNCTIONS = _bind()
+"""Called without Python's lock, so others run meanwhile."""
+QUICK_FUNCTIONS = _bind(ctypes.PyDLL)
+"""Called with it: for what is over before the lock would be handed on."""
 
 
 def take_text(pointer: c_void_p) -> str:
@@ -171,6 +176,14 @@ def call_for_handle(name: str, *arguments: Any) -> int:
 def invoke(name: str, *arguments: Any) -> Any:
     """Calls a function without a status."""
     return FUNCTIONS[name](*arguments)
+
+
+def path_bytes(path: Union[str, "os.PathLike[str]"]) -> bytes:
+    """A path as the library takes it, which would not see what follows a NUL."""
+    place = os.fsencode(path)
+    if b"\0" in place:
+        raise InvalidArgumentError(f"the path {path!r} has a NUL")
+    return place
 
 
 def version() -> str:

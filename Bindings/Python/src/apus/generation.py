@@ -1,6 +1,7 @@
 """What a model is asked for: texts, conversations and vectors, at once, in pieces, and in asyncio."""
 
 import base64
+import operator
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Literal, Optional, Sequence, Union, overload
 
@@ -33,7 +34,8 @@ class Generation:
     """The ways to ask.
 
     All `parameters` are members of the HTTP API's requests: `max_tokens`, `temperature`, `seed`, `stop`, `top_p`,
-    `logprobs`, …; None is the same as nothing.
+    `logprobs`, …; None is the same as nothing, and a name that the engine does not know is an error, unless
+    `strict=False`.
     """
 
     def submit(self, body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None) -> Request:
@@ -128,8 +130,8 @@ class Generation:
         return _vectors(inputs, await reply_of(self.submit, _embedding(inputs, parameters)))
 
 
-def _without_nothing(parameters: Dict[str, Any]) -> Dict[str, Any]:
-    return {name: value for name, value in parameters.items() if value is not None}
+def _given(parameters: Dict[str, Any]) -> Dict[str, Any]:
+    return {"strict": True, **{name: value for name, value in parameters.items() if value is not None}}
 
 
 def _single(parameters: Dict[str, Any]) -> Dict[str, Any]:
@@ -143,22 +145,24 @@ def _listed(tokens: Any) -> Any:
     """Tokens of any kind (an array of numpy's too) as a list for JSON."""
     if isinstance(tokens, str):
         return tokens
-    return [_listed(item) if isinstance(item, str) or hasattr(item, "__len__") else int(item) for item in tokens]
+    if isinstance(tokens, (bytes, bytearray)):
+        raise TypeError("bytes are neither a text nor tokens; decode() them")
+    return [_listed(item) if hasattr(item, "__len__") else operator.index(item) for item in tokens]
 
 
 def _completion(prompt: Any, parameters: Dict[str, Any]) -> Dict[str, Any]:
-    return {**_without_nothing(parameters), "endpoint": "completions", "prompt": _listed(prompt)}
+    return {**_given(parameters), "endpoint": "completions", "prompt": _listed(prompt)}
 
 
 def _chat(messages: Union[str, Sequence[Message]], parameters: Dict[str, Any]) -> Dict[str, Any]:
     talk = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
-    return {**_without_nothing(parameters), "endpoint": "chat/completions", "messages": talk}
+    return {**_given(parameters), "endpoint": "chat/completions", "messages": talk}
 
 
 def _embedding(inputs: Any, parameters: Dict[str, Any]) -> Dict[str, Any]:
     # As bytes: the same numbers, without cutting them into digits and back.
     body = {"endpoint": "embeddings", "input": _listed(inputs), "encoding_format": "base64"}
-    return {**_without_nothing(parameters), **body}
+    return {**_given(parameters), **body}
 
 
 def _text(reply: Dict[str, Any]) -> str:

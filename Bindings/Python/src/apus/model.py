@@ -18,6 +18,7 @@ from ._library import (
     call_for_handle,
     call_for_text,
     invoke,
+    path_bytes,
 )
 from ._tokens import tokens_buffer
 from .engine import Engine, options_of
@@ -58,7 +59,7 @@ class Model(Handle, Generation):
         self._engine: Optional[Engine] = None
         self._lock = threading.Lock()
         self._info: Optional[Dict[str, Any]] = None
-        place = os.fsencode(path)
+        place = path_bytes(path)
         own = options_of({"n_threads": n_threads, "n_ctx": n_ctx, "n_batch": n_batch})
         raised: List[BaseException] = []
         handles: List[int] = []

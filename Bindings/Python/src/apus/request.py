@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from ctypes import byref, c_int64, c_void_p, sizeof
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, NamedTuple, Optional, Set
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterator, List, NamedTuple, Optional, Set
 
 from ._handle import Handle
 from ._interrupt import SLICE
@@ -15,6 +15,7 @@ from ._library import (
     EVENT_DONE,
     EVENT_ERROR,
     FUNCTIONS,
+    QUICK_FUNCTIONS,
     EventCallback,
     EventStruct,
     call,
@@ -22,7 +23,8 @@ from ._library import (
     call_for_text,
     invoke,
 )
-from .errors import NoMoreEventsError, WaitTimeoutError, exception
+from ._mailbox import PACE, mailbox, new_number
+from .errors import BusyError, NoMoreEventsError, WaitTimeoutError, exception
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -33,6 +35,8 @@ CANCEL = 2
 
 _NANOSECONDS = int(SLICE * 1e9)
 _next = FUNCTIONS["apus_request_next"]
+_poll = QUICK_FUNCTIONS["apus_request_next"]
+_TIMEOUT = WaitTimeoutError.status
 
 
 class Event(NamedTuple):
@@ -133,13 +137,13 @@ def _receive(pointer: Any, user: Optional[int]) -> int:
 _callback = EventCallback(_receive)
 
 
-def _release(handle: int, number: int) -> None:
+def _release(handle: int, number: int, _: List[Any]) -> None:
     invoke("apus_request_release", handle)
     _receivers.pop(number, None)
 
 
 class Request(Handle):
-    """A request that is under way. Iterating gives its events; closing cancels it, and then there are none any more."""
+    """A request that is under way. Iterating, by `for` or `async for`, gives its events; closing cancels it."""
 
     def __init__(
         self, engine: "Engine", body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None
@@ -165,7 +169,11 @@ class Request(Handle):
         except BaseException:
             _receivers.pop(number, None)
             raise
-        super().__init__(handle, _release, number)
+        # Where an event comes to lie, for one thread at a time: its texts are the library's.
+        self._struct = EventStruct(size=sizeof(EventStruct))
+        self._reading = threading.Lock()
+        self._kept: List[Any] = []  # until the release
+        super().__init__(handle, _release, number, self._kept)
 
     def next(self, timeout: Optional[float] = None) -> Event:
         """Waits for the next event.
@@ -177,11 +185,14 @@ class Request(Handle):
             WaitTimeoutError: The time is over.
             NoMoreEventsError: The last event was given.
         """
-        struct = EventStruct(size=sizeof(EventStruct))
-        # Once a token, so this is quick; what is not an event comes again below.
-        if _next(self.handle, _NANOSECONDS if timeout is None else 0, struct, None) != 0:
-            self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(struct)))
-        return _event(struct)
+        self._begin_reading()
+        try:
+            # Once a token, so this is quick; what is not an event comes again below.
+            if _next(self.handle, _NANOSECONDS if timeout is None else 0, self._struct, None) != 0:
+                self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(self._struct)))
+            return _event(self._struct)
+        finally:
+            self._reading.release()
 
     def wait(self, timeout: Optional[float] = None) -> Dict[str, Any]:
         """Waits for the end.
@@ -212,11 +223,65 @@ class Request(Handle):
                     raise
 
     def __iter__(self) -> Iterator[Event]:
+        """The events. Those of a fast model come several at a time, at most 60 times a second."""
+        is_fast, woken = False, 0.0
         while True:
             try:
-                yield self.next()
+                event = self._poll()
+                if event is None and is_fast:
+                    time.sleep(max(0.0, woken + PACE - time.monotonic()))
+                    woken = time.monotonic()
+                    event = self._poll()
+                if event is None:
+                    event = self.next()
+                    now = time.monotonic()
+                    is_fast, woken = now - woken < PACE, now
             except NoMoreEventsError:
                 return
+            yield event
+            if event.is_last:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """The same in asyncio. For one task."""
+        box, number = mailbox(), new_number()
+        self._kept.append(box)
+        is_fast, woken = False, 0.0
+        while True:
+            try:
+                event = self._poll()
+                if event is None and is_fast:
+                    await box.tick()
+                    woken = time.monotonic()
+                    event = self._poll()
+            except NoMoreEventsError:
+                return
+            if event is None:
+                call("apus_request_notify", self.handle, box.descriptor, number)
+                await box.news(number)
+                now = time.monotonic()
+                is_fast, woken = now - woken < PACE, now
+                continue
+            yield event
+            if event.is_last:
+                return
+
+    def _poll(self) -> Optional[Event]:
+        """An event that is there already."""
+        self._begin_reading()
+        try:
+            status = _poll(self.handle, 0, self._struct, None)
+            if status == 0:
+                return _event(self._struct)
+            if status != _TIMEOUT:
+                call("apus_request_next", self.handle, 0, byref(self._struct))
+            return None
+        finally:
+            self._reading.release()
+
+    def _begin_reading(self) -> None:
+        if not self._reading.acquire(blocking=False):
+            raise BusyError("another thread waits for this request's events")
 
     def cancel(self) -> None:
         """Calls the request off; its last event then says so. After the end it does nothing."""

@@ -8,7 +8,7 @@ from typing import Any, Optional, Sequence, Union
 
 from ._handle import Handle
 from ._interrupt import interruptible
-from ._library import ALL_LOGITS, call, call_for_handle, invoke
+from ._library import ALL_LOGITS, call, call_for_handle, invoke, path_bytes
 from ._tokens import tokens_buffer
 from .errors import InvalidArgumentError
 from .generation import Vector, vector
@@ -95,6 +95,8 @@ class Session:
             An array over the session's own memory, not a copy, that cannot be written to.
         """
         sequence = self._open()
+        if abs(index) >= 2**31:  # ctypes would pass its last bits
+            raise InvalidArgumentError(f"index is {index}, wanted: -1, or a token of the last evaluation")
         row, count = c_void_p(), c_size_t()
         call("apus_session_logits", sequence.handle, index, byref(row), byref(count))
         memory: Any = (c_float * count.value).from_address(row.value or 0)
@@ -109,13 +111,13 @@ class Session:
                 generator goes on.
         """
         token = c_int32()
-        values = {name: value for name, value in sampling.items() if value is not None}
+        values = {"strict": True, **{name: value for name, value in sampling.items() if value is not None}}
         call("apus_session_sample", self.handle, json.dumps(values, sort_keys=True).encode(), byref(token))
         return token.value
 
     def truncate(self, length: int) -> None:
         """Drops tokens from the end; keeps the first `length`."""
-        if length < 0:
+        if not 0 <= length <= len(self):
             raise InvalidArgumentError(f"length is {length}, wanted: 0 to {len(self)}")
         call("apus_session_truncate", self._change(), length)
 
@@ -125,11 +127,11 @@ class Session:
 
     def save(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Saves the tokens, and what is computed for them, to a file."""
-        call("apus_session_save", self.handle, os.fsencode(path))
+        call("apus_session_save", self.handle, path_bytes(path))
 
     def load(self, path: Union[str, "os.PathLike[str]"]) -> None:
         """Replaces the sequence by a saved one. Logits are there after the next evaluation."""
-        call("apus_session_load", self._change(), os.fsencode(path))
+        call("apus_session_load", self._change(), path_bytes(path))
 
     @property
     def closed(self) -> bool:

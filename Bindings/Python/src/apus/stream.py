@@ -1,12 +1,11 @@
 """Replies that come in pieces, for `for` and for `async for`."""
 
-import asyncio
 import json
 from typing import Any, AsyncIterator, Callable, Dict, Generic, Iterator, List, Optional, TypeVar
 
 from ._library import EVENT_CHUNK, EVENT_DONE, EVENT_TEXT
 from .errors import InvalidArgumentError
-from .request import CANCEL, Event, Request
+from .request import Event, Request
 
 Piece = TypeVar("Piece")
 Submit = Callable[..., Request]
@@ -76,16 +75,12 @@ class Stream(Generic[Piece]):
                     yield piece
 
     async def _pieces_as_they_come(self) -> AsyncIterator[Piece]:
-        events: "asyncio.Queue[Event]" = asyncio.Queue()
-        with self._submit(self._body, _forward(events.put_nowait)) as request:
+        with self._submit(self._body) as request:
             self._request = request
-            while True:
-                event = await events.get()
+            async for event in request:
                 piece = self._take(event)
                 if piece is not None:
                     yield piece
-                if event.is_last:
-                    return
 
     def _take(self, event: Event) -> Optional[Piece]:
         event.check()
@@ -108,24 +103,6 @@ class Stream(Generic[Piece]):
         self.cancel()
 
 
-def _forward(receive: Callable[[Event], None]) -> Callable[[Event], int]:
-    """Makes a callback, for the engine's thread, that hands events to the running loop.
-
-    Args:
-        receive: Gets the events, in the loop.
-    """
-    loop = asyncio.get_running_loop()
-
-    def forward(event: Event) -> int:
-        try:
-            loop.call_soon_threadsafe(receive, event)
-        except RuntimeError:  # the loop was closed
-            return CANCEL
-        return 0
-
-    return forward
-
-
 async def reply_of(submit: Submit, body: Dict[str, Any]) -> Dict[str, Any]:
     """Waits for a whole reply without holding the loop up. Cancelling the task cancels the request.
 
@@ -136,14 +113,8 @@ async def reply_of(submit: Submit, body: Dict[str, Any]) -> Dict[str, Any]:
     Returns:
         The reply, as the server would send it.
     """
-    end: "asyncio.Future[Event]" = asyncio.get_running_loop().create_future()
-
-    def finish(event: Event) -> None:
-        if not end.done():
-            end.set_result(event)
-
-    forward = _forward(finish)
-    with submit(body, lambda event: forward(event) if event.is_last else 0):
-        event = await end
-    event.check()
-    return dict(json.loads(event.json or "{}"))
+    with submit(body) as request:
+        async for event in request:
+            last = event
+    last.check()
+    return dict(json.loads(last.json or "{}"))
