@@ -27,7 +27,6 @@ DOORS = {
     "C, callback": ["callback"],
     "C, wait": ["wait"],
     "Python, events": ["next", "1"],
-    "Python, callback": ["callback", "1"],
     "Python, for": ["sync", "1"],
     "Python, for, chat": ["chat", "1"],
     "Python, asyncio": ["asyncio", "1"],

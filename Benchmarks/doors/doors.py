@@ -1,11 +1,10 @@
-"""Replies through the Python package, for __main__.py: doors.py next|callback|sync|chat|asyncio STREAMS MODEL TOKENS.
+"""Replies through the Python package, for __main__.py: doors.py next|sync|chat|asyncio STREAMS MODEL TOKENS.
 
 Says "ready" and waits for a line before the replies and after them, so that somebody can look at the threads' times.
 """
 
 import asyncio
 import sys
-import threading
 
 import apus
 
@@ -18,30 +17,12 @@ def pause():
     sys.stdin.readline()
 
 
-def by_request(engine, count, receive):
-    body = {"endpoint": "completions", "prompt": "The", "max_tokens": count, **PARAMETERS}
-    end = threading.Event()
-
-    def on_event(event):
-        receive(event)
-        if event.is_last:
-            end.set()
-
-    if door == "callback":
-        with engine.submit(body, on_event):
-            end.wait()
-    else:
-        with engine.submit(body) as request:
-            for event in request:
-                receive(event)
-
-
 def replies(engine, count):
     """How many tokens came."""
-    if door in ("next", "callback"):
-        ids = []
-        by_request(engine, count, lambda event: event.token is not None and ids.append(event.token))
-        return len(ids)
+    if door == "next":
+        body = {"endpoint": "completions", "prompt": "The", "max_tokens": count, **PARAMETERS}
+        with engine.submit(body) as request:
+            return sum(event.token is not None for event in request)
     if door == "asyncio":
 
         async def read():

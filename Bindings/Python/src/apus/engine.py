@@ -1,12 +1,12 @@
 """An engine: any number of requests on a model at the same time."""
 
 import json
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict
 
 from ._handle import Handle
 from ._library import call_for_handle, call_for_text, invoke
 from .generation import Generation
-from .request import Event, Request
+from .request import Request
 
 if TYPE_CHECKING:
     from .model import Model
@@ -30,15 +30,14 @@ class Engine(Handle, Generation):
         """
         super().__init__(call_for_handle("apus_engine_create", model.handle, options_of(options)), _release)
 
-    def submit(self, body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None) -> Request:
+    def submit(self, body: Dict[str, Any]) -> Request:
         """Starts a request, and returns at once.
 
         Args:
             body: The body of an HTTP request, and "endpoint": "chat/completions" (the default), "completions" or
                 "embeddings".
-            on_event: Gets the events, on a thread of the engine's; None: the request gives them.
         """
-        return Request(self, body, on_event)
+        return Request(self, body)
 
     def stats(self) -> Dict[str, Any]:
         """What the engine holds and has done: requests, pages of the cache, tokens, steps."""

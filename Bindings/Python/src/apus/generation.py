@@ -3,10 +3,10 @@
 import base64
 import operator
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Literal, Optional, Sequence, Union, overload
+from typing import TYPE_CHECKING, Any, Dict, List, Literal, Sequence, Union, overload
 
 from .errors import InvalidArgumentError
-from .request import Event, Request
+from .request import Request
 from .stream import Stream, chunk_of, reply_of, text_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Generation:
     `strict=False`.
     """
 
-    def submit(self, body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None) -> Request:
+    def submit(self, body: Dict[str, Any]) -> Request:
         """Starts a request, and returns at once; see `Request`."""
         raise NotImplementedError
 

@@ -24,7 +24,7 @@ from ._tokens import tokens_buffer
 from .engine import Engine, options_of
 from .errors import CancelledError, TooSmallError
 from .generation import Generation, Message
-from .request import Event, Request
+from .request import Request
 from .session import Session
 
 
@@ -159,9 +159,9 @@ class Model(Handle, Generation):
                     engine = self._engine = Engine(self, **self._options)
         return engine
 
-    def submit(self, body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None) -> Request:
+    def submit(self, body: Dict[str, Any]) -> Request:
         """Starts a request with the model's own engine; see `Engine.submit`."""
-        return self.engine.submit(body, on_event)
+        return self.engine.submit(body)
 
     def session(self, **options: Any) -> Session:
         """Starts an empty sequence, to be extended token by token.

@@ -1,13 +1,11 @@
 """A request to an engine, and the events that come of it: the lowest level, beneath texts and streams."""
 
 import ctypes
-import itertools
 import json
-import sys
 import threading
 import time
 from ctypes import byref, c_int64, c_void_p, sizeof
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 from ._handle import Handle
 from ._interrupt import SLICE
@@ -28,10 +26,6 @@ from .errors import BusyError, NoMoreEventsError, WaitTimeoutError, exception
 
 if TYPE_CHECKING:
     from .engine import Engine
-
-CANCEL = 2
-"""What a callback returns to cancel its request."""
-
 
 _NANOSECONDS = int(SLICE * 1e9)
 _next = FUNCTIONS["apus_request_next"]
@@ -85,95 +79,30 @@ def _event(struct: EventStruct) -> Event:
     )
 
 
-# All callbacks are this one function of C, which is never freed; `user` says who is meant.
-_receivers: Dict[int, Callable[[Event], Optional[int]]] = {}
-_numbers = itertools.count(1)
-
-
-class _Kept(threading.local):
-    """What Python knows of an engine's thread: made anew for every call, it would cost more than all else.
-
-    So the thread counts as being in Python from a request's first event to its last one.
-    """
-
-    def __init__(self) -> None:
-        self.requests: Set[int] = set()
-
-    def begin(self, number: int) -> None:
-        self.end()
-        ctypes.pythonapi.PyGILState_Ensure()
-        self.requests.add(number)
-
-    def end(self) -> None:
-        """Lets go for the requests that nobody receives for any more."""
-        for number in [number for number in self.requests if number not in _receivers]:
-            self.requests.remove(number)
-            ctypes.pythonapi.PyGILState_Release(_WAS_IN_PYTHON)
-
-
-_WAS_IN_PYTHON = 0  # PyGILState_LOCKED: this call itself
-_kept = _Kept()
-
-
-def _receive(pointer: Any, user: Optional[int]) -> int:
-    number = user or 0
-    receiver = _receivers.get(number)
-    if receiver is None:
-        return CANCEL
-    if number not in _kept.requests:
-        _kept.begin(number)
-    try:
-        event = _event(pointer.contents)
-        if event.is_last:
-            _receivers.pop(number, None)
-            _kept.end()
-        return receiver(event) or 0
-    except BaseException:
-        # Nobody waits for it here; what Python does with exceptions of threads is the right thing.
-        threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
-        return CANCEL
-
-
-_callback = EventCallback(_receive)
-
-
-def _release(handle: int, number: int, _: List[Any]) -> None:
+def _release(handle: int, _: List[Any]) -> None:
     invoke("apus_request_release", handle)
-    _receivers.pop(number, None)
 
 
 class Request(Handle):
     """A request that is under way. Iterating, by `for` or `async for`, gives its events; closing cancels it."""
 
-    def __init__(
-        self, engine: "Engine", body: Dict[str, Any], on_event: Optional[Callable[[Event], Optional[int]]] = None
-    ) -> None:
+    def __init__(self, engine: "Engine", body: Dict[str, Any]) -> None:
         """Starts a request.
 
         Args:
             engine: Who computes it.
             body: The body of an HTTP request, and "endpoint": "chat/completions" (the default), "completions" or
                 "embeddings".
-            on_event: Gets the events, on a thread of the engine's, which must not be held up. What it returns says how
-                to go on: None or 0 as before, 1 ends the reply here, 2 cancels it. Without it `next()` and iteration
-                give the events.
         """
         data = json.dumps(body).encode()
         self._engine = engine  # must not be finalized before this
-        number = 0 if on_event is None else next(_numbers)
-        callback = EventCallback() if on_event is None else _callback
-        if on_event is not None:
-            _receivers[number] = on_event
-        try:
-            handle = call_for_handle("apus_engine_submit", engine.handle, data, len(data), callback, number)
-        except BaseException:
-            _receivers.pop(number, None)
-            raise
+        # No callback: to enter Python on a thread of the engine's costs more than its caller's waiting for events.
+        handle = call_for_handle("apus_engine_submit", engine.handle, data, len(data), EventCallback(), None)
         # Where an event comes to lie, for one thread at a time: its texts are the library's.
         self._struct = EventStruct(size=sizeof(EventStruct))
         self._reading = threading.Lock()
         self._kept: List[Any] = []  # until the release
-        super().__init__(handle, _release, number, self._kept)
+        super().__init__(handle, _release, self._kept)
 
     def next(self, timeout: Optional[float] = None) -> Event:
         """Waits for the next event.
