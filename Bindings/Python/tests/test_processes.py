@@ -47,7 +47,7 @@ import contextlib, threading, apus
 model = apus.Model({str(MODEL)!r}, n_ctx=512)
 endless = dict(max_tokens=400, ignore_eos=True)
 body = {{"endpoint": "completions", "prompt": "Once", **endless}}
-requests = [model.submit(body, lambda event: 0) for _ in range(3)]
+requests = [model.submit(body) for _ in range(3)]
 open_stream = iter(model.stream("Once", **endless)); next(open_stream)
 def wait():
     with contextlib.suppress(apus.CancelledError): model.generate("Twice", **endless)
