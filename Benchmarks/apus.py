@@ -31,9 +31,9 @@ class Run:
     cpu_seconds: float
 
 
-def run(command, text=None, seconds=600, environment=None):
-    """Runs a command, with `text` on its standard input and `environment` added to this process's; killed (and so
-    failed) after `seconds`."""
+def run(command, text=None, seconds=600, environment=None, folder=None):
+    """Runs a command in a folder, with `text` on its standard input and `environment` added to this process's; killed
+    (and so failed) after `seconds`."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as error, tempfile.TemporaryFile() as stdin:
         stdin.write((text or "").encode())
         stdin.seek(0)
@@ -44,6 +44,7 @@ def run(command, text=None, seconds=600, environment=None):
             stdout=output,
             stderr=error,
             env={**os.environ, **(environment or {})},
+            cwd=folder,
         )
         guard = threading.Timer(seconds, process.kill)
         guard.start()

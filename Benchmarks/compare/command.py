@@ -59,6 +59,9 @@ def arguments_of(words):
         path = getattr(arguments, option)
         if not arguments.parts and path and not path.is_file():
             parser.error(f"--{option.replace('_', '-')}: no such file: '{path}'")
+        if path:
+            setattr(arguments, option, path.absolute())  # links stay: that is what a virtual environment's Python is
+    arguments.model_folder = arguments.model_folder.absolute()
     return arguments
 
 
@@ -131,6 +134,8 @@ class Line:
         avx2 = self.arguments.llama_bench_avx2
         if avx2 == "build":
             avx2 = peers.llama_cpp(peers.AVX2, "avx2") / "llama-bench"
+        elif avx2:
+            avx2 = Path(avx2).absolute()
         if path:
             return LlamaCpp(name, path, avx2), version([path, "--version"])
         return LlamaCpp(name, peers.llama_cpp() / "llama-bench", avx2), f"of {peers.LLAMA_PACKAGE}"

@@ -77,7 +77,7 @@ class Maker:
     def model(self, name):
         """The model of `family:type`, or of a file's path."""
         if name.endswith(".gguf"):
-            path = Path(name)
+            path = Path(name).absolute()
             if not path.is_file():
                 raise SystemExit(f"error: no such file: '{path}'")
             kind = path.stem.rsplit("-", 1)[-1].upper()

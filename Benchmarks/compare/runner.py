@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import nullcontext
 
@@ -91,9 +92,10 @@ class Runner:
         words = [str(word) for word in command.words]
         record |= {"flags": " ".join(flags), "command": words, "environment": command.environment}
         record["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        with BusyCore() if probe.busy else nullcontext():
+        # In a folder of its own: some peers leave logs where they run.
+        with BusyCore() if probe.busy else nullcontext(), tempfile.TemporaryDirectory() as folder:
             try:
-                done = apus.run(words, None, self.seconds, command.environment)
+                done = apus.run(words, None, self.seconds, command.environment, folder)
             except OSError as error:
                 self.fail(record, "failed", f"{words[0]}: {error.strerror}")
                 return None
