@@ -141,13 +141,17 @@ public final class ApusServer: Service {
         // Hummingbird tells what the server tells itself.
         var logger = services.logger
         if logger.logLevel == .info { logger.logLevel = .notice }
-        let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ConnectionHandler(limits: limits, serverSignal: signal)],
-                idleTimeout: TimeAmount(configuration.idleTimeout),
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: configuration.headerLimit, maxHeaderListSize: configuration.headerLimit,
-                    maxHeaderFieldCount: 200)))
+        let http = HTTPServerBuilder { responder in
+            KeptChannel(
+                base: HTTP1Channel(
+                    responder: responder,
+                    configuration: HTTP1Channel.Configuration(
+                        additionalChannelHandlers: [ConnectionHandler(limits: limits, serverSignal: signal)],
+                        idleTimeout: TimeAmount(configuration.idleTimeout),
+                        httpDecoderConfiguration: .init(
+                            maxHeaderFieldSize: configuration.headerLimit, maxHeaderListSize: configuration.headerLimit,
+                            maxHeaderFieldCount: 200))))
+        }
         return Application(
             responder: responder,
             server: try configuration.tls.map { tls throws(ApusError) in try tls.wrapping(http) } ?? http,

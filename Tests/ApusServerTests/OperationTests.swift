@@ -111,6 +111,21 @@ import Testing
         try await server.stop()
     }
 
+    @Test func `Clients may come while it ends`() async throws {
+        for _ in 0..<8 {
+            let server = try await TestServer()
+            let hello = server.head("GET", "/health") + Array("\r\n".utf8)
+            let crowd = (0..<8).map { _ in
+                Task {
+                    while !Task.isCancelled { _ = try? await server.exchange(hello) }
+                }
+            }
+            try await server.stop()
+            for task in crowd { task.cancel() }
+            for task in crowd { await task.value }
+        }
+    }
+
     @Test func `It ends when it is told to, with what runs cut at the limit`() async throws {
         let server = try await TestServer()
         let engine = try await server.engine()
