@@ -19,8 +19,9 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
     return (u16x16)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-// 12 integer and 12 running sums leave 8 registers for a weight, its scales and temporaries.
 #define APUS_HALVES_BY_STEPS // quants/unpacked_halves.inl.h
+
+// 12 integer and 12 running sums leave 8 registers for a weight, its scales and temporaries.
 enum { V(isa) = APUS_ISA_AVX512VNNI };
 enum {
     V(product_tokens) = 12,

@@ -269,8 +269,9 @@ APUS_API apus_status apus_request_next(apus_request *request, int64_t timeout_ns
 /// Who finds the tag takes events with a timeout of 0 until there are none (APUS_TIMEOUT), and calls this again. `fd`:
 /// an eventfd (`tag` is 1 then), the writing end of a pipe, or a socket, which does not block; any number of requests
 /// may share one, as the tags tell them apart. Where there is no room for a tag (a pipe holds 8,192) it is written with
-/// the next event. The descriptor is the caller's, and stays open until the tag is there, the request is released, or
-/// this was called with -1, which ends it. A second call takes the place of the first.
+/// the next event. The descriptor is the caller's, and stays open, as does a pipe's other end (else SIGPIPE), until the
+/// tag is there, the request is released, or this was called with -1, which ends it. A second call takes the place of
+/// the first.
 ///
 /// APUS_INVALID_ARGUMENT for a request with a callback, and for a descriptor that is not open.
 APUS_API apus_status apus_request_notify(apus_request *request, int32_t fd, uint64_t tag, char **error);
