@@ -204,3 +204,22 @@ def test_pipelined_requests(strict):
     one = b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"
     last = b"GET /health HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
     assert exchange_open(strict, one * 30 + last).count(b"HTTP/1.1 200") == 31
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("headers", [b"", b"Connection: keep-alive\r\n"])
+def test_http_1_0(strict, stream, headers):
+    """No chunks, and the connection is the end of the body (RFC 9112, 6.1 and 9.3)."""
+    data = json.dumps({"prompt": "a", "max_tokens": 3, "ignore_eos": True, "temperature": 0, "stream": stream}).encode()
+    head = b"POST /v1/completions HTTP/1.0\r\n" + headers + b"Content-Length: %d\r\n\r\n" % len(data)
+    with connect(strict) as connection:
+        connection.sendall(head + data)
+        reply = receive(connection)  # until the server closes
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200 ") and b"transfer-encoding" not in head.lower()
+    if stream:
+        events = body.decode().split("\n\n")
+        assert events[-2:] == ["data: [DONE]", ""] and len(events) >= 5
+        assert all(json.loads(event.removeprefix("data: "))["choices"] for event in events[:-2])
+    else:
+        assert json.loads(body)["usage"]["completion_tokens"] == 3

@@ -40,6 +40,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var context: ChannelHandlerContext?
     /// Where bytes of HTTP go on to the client.
     private lazy var encoder = try? context?.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
+    private lazy var version = try? context?.pipeline.syncOperations.handler(type: OldClientHandler.self)
     /// Is called when the client takes more again, and when it never will. On the connection's thread, like all here.
     var onWritable: (() -> Void)?
 
@@ -62,9 +63,14 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whether there is a client to write to.
     var isActive: Bool { context.map { $0.channel.isActive } ?? false }
 
-    /// Writes a piece of a reply whose head has been written, without a length, as a chunk (RFC 9112, 7.1): what the handlers
-    /// on the way would make of it with more work, and with three buffers for the system instead of one.
+    /// Writes a piece of a reply whose head has been written, without a length, as a chunk (RFC 9112, 7.1), or as it is for
+    /// HTTP/1.0: what the handlers on the way would make of it with more work, and with three buffers for the system instead
+    /// of one.
     func write(_ piece: ByteBuffer) {
+        if version?.isOld == true {
+            encoder?.writeAndFlush(NIOAny(IOData.byteBuffer(piece)), promise: nil)
+            return
+        }
         let size = String(piece.readableBytes, radix: 16)
         var chunk = ByteBuffer()
         chunk.reserveCapacity(size.utf8.count + piece.readableBytes + 4)
@@ -128,7 +134,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        (self.context, encoder) = (nil, nil)
+        (self.context, encoder, version) = (nil, nil, nil)
         end()
     }
 
