@@ -1,5 +1,6 @@
 """The comparison as text: a table of ratios, and the page kept in the repository."""
 
+import re
 import shlex
 
 from .probes import measure
@@ -58,12 +59,17 @@ NOTES = " ".join(
 )
 
 
+def without_folders(text):
+    """A text whose paths do not tell where things lie on that machine (the JSON does) or a builder of a peer."""
+    return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+", "…/", text)
+
+
 def failures(data):
     """What could not be measured, and why; once for each engine, model and probe."""
     lines = []
     for failure in data["failures"]:
         what = " ".join(part for part in (failure.get("model"), failure.get("probe")) if part)
-        reason = failure["reason"].strip().splitlines()
+        reason = without_folders(failure["reason"]).strip().splitlines()
         lines.append(f"- {failure['engine']}{', ' + what if what else ''}: {failure['kind']}: {reason[0]}")
         lines += [f"  > {line}" for line in reason[1:]]
     return "\n".join(lines)
@@ -77,11 +83,7 @@ def machine(data):
 
 def markdown(data, results):
     """Benchmarks/RESULTS.md."""
-    # Where things lie on that machine is told by the JSON.
-    commands = "\n".join(
-        shlex.join(f"…/{word.rsplit('/', 1)[1]}" if word.startswith("/") else word for word in command)
-        for command in data["commands"]
-    )
+    commands = "\n".join(shlex.join(without_folders(word) for word in command) for command in data["commands"])
     engines = "\n".join(
         f"- {engine['name']} {engine.get('version', '')}: `{'`, `'.join(flags for flags in engine['flags'])}`"
         if any(engine["flags"])

@@ -142,6 +142,17 @@ class Comparison(unittest.TestCase):
             self.assertIn("unknown tensor type 99", text)
             self.assertIn("ended with 3", text)
 
+    def test_no_path_of_a_machine_is_in_the_text(self):
+        data = self.measured([PROBES["rates"]], 1)
+        data["commands"] = [["python", "Benchmarks/compare", "--apus", "/srv/me/.build/apus", "--models=a/b:q4_0"]]
+        data["failures"][0]["reason"] = 'File "/tmp/it.py", line 5\nat /srv/j_k-l/ci.d/x.cpp:84: 12 tokens/s, a/b/c'
+        text = report.markdown(data, results.results(data))
+        self.assertNotIn("/srv", text)
+        self.assertNotIn("/tmp", text)
+        self.assertIn("  > at …/x.cpp:84: 12 tokens/s, a/b/c", text)
+        self.assertIn('File "…/it.py", line 5', text)
+        self.assertIn("--apus '…/apus' --models=a/b:q4_0", text)
+
     def test_output_that_lacks_a_measure_fails(self):
         engine = self.engine(Apus, "apus", FAKE, rates="0 if t == 'pp4' else 1", more="{}")
         runner = Runner([engine], threads=1)
