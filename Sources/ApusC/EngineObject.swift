@@ -64,7 +64,7 @@ final class EngineObject: Handled {
         }
     }
 
-    /// Ends all requests, and waits for the last callbacks; nobody need have taken the events of the others.
+    /// Ends all requests, and waits for that and for the last callbacks; nobody need have taken the events of the others.
     func release() {
         let requests = monitor.locked {
             isReleasedNow = true
@@ -76,6 +76,7 @@ final class EngineObject: Handled {
         monitor.locked {
             while open.values.contains(where: \.hasCallback) { _ = monitor.wait(until: Deadline(nanoseconds: -1)) }
         }
+        engine.waitUntilIdle()
     }
 
     /// What it holds and has done.

@@ -157,6 +157,10 @@ public final class Engine: Sendable {
 
     /// Ends all requests with an error of code `cancelled`, and refuses new ones.
     public func close() { scheduler.close() }
+
+    /// Waits until a closed engine has ended its requests and nothing on the compute thread refers to it. Not for Swift's own
+    /// threads; on the compute thread itself it does not wait.
+    package func waitUntilIdle() { scheduler.waitUntilIdle() }
 }
 
 /// Gets what a step has computed: choices, with the number of their request, in the order in which requests came, and of

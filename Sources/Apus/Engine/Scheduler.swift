@@ -149,6 +149,15 @@ actor Scheduler {
         wake()
     }
 
+    /// Waits until there is nothing to do. Not for Swift's own threads.
+    nonisolated func waitUntilIdle() {
+        if ComputeThread.shared.isCurrent { return }
+        // Behind the turn that is under way; it may have queued another one.
+        while box.withLock({ $0.isAwake }) { ComputeThread.shared.run {} }
+        // The last one says so before it has let go of everything.
+        ComputeThread.shared.run {}
+    }
+
     /// Sees to it that a turn comes, unless one is to come anyway.
     nonisolated func wake() {
         let wasAwake = box.withLock { box in

@@ -30,16 +30,16 @@
 // and what never becomes one comes as U+FFFD. Text that goes in and is no UTF-8 is repaired in the same way;
 // JSON that is none is an error.
 //
-// fork(). A child process has none of the library's threads. There, if any handle was made before the fork, functions
-// with a status return APUS_FORKED, the others do nothing; the parent goes on. Processes that are to use the library
-// themselves are forked before anything is loaded, or start with exec.
+// fork(). A child process has none of the library's threads. There, if apus_model_load() was called before the fork,
+// functions with a status return APUS_FORKED, the others do nothing; the parent goes on. Processes that are to use the
+// library themselves are forked before that, or start with exec.
 //
 // JSON. Members that are null are the same as absent ones, and unknown ones are passed over; `"strict": true` makes
 // them errors, in options, requests and sampling.
 //
 // Versions. Within a major ABI number functions, members of JSON, kinds of events and status codes are only added, and
 // members of apus_event only at its end. Two copies of the library may be loaded side by side; a handle belongs to its
-// copy.
+// copy. After dlclose() the library stays in memory, since its threads do.
 #ifndef APUS_H
 #define APUS_H
 
@@ -229,8 +229,9 @@ APUS_API apus_status apus_apply_template(const apus_model *model, const char *re
 /// APUS_OUT_OF_MEMORY.
 APUS_API apus_status apus_engine_create(apus_model *model, const char *options, apus_engine **engine, char **error);
 
-/// Cancels the engine's requests, waits until their callbacks have got the last event (unless it is called by one of
-/// these), and gives the handle up. The requests' handles remain, with the events that came.
+/// Cancels the engine's requests, waits until nothing is computed any more and their callbacks have got the last event
+/// (unless it is called by one of these), and gives the handle up. The requests' handles remain, with the events that
+/// came.
 APUS_API void apus_engine_release(apus_engine *engine);
 
 /// What an engine holds and has done: `running`, `waiting`, `requests_ended`, `pages` (of 64 positions), `pages_free`,
