@@ -72,6 +72,7 @@ std::string json(const std::string &text) {
 
 int main(int count, char **arguments) try {
     if (count < 3) throw std::runtime_error("usage: generate MODEL QUESTION [TOKENS [ids]]");
+    if (apus_abi_version() >> 16 != APUS_ABI_MAJOR) throw std::runtime_error("another version of libapus is needed");
     const bool writes_ids = count > 4 && std::string(arguments[4]) == "ids";
     const int tokens = count > 3 ? std::stoi(arguments[3]) : 256;
     const Model model = load(arguments[1]);

@@ -18,6 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 HEADER = TOP / "Sources/CApus/include/apus.h"
 SCRIPT = TOP / "Sources/CApus/apus.map"
 DESCRIPTION = TOP / "Sources/CApus/apus.abi"
+DESCRIBED = platform.machine() == "x86_64"
 # What every system with a C++ compiler's runtime has: no libswift*, no libomp.
 SYSTEM = re.compile(r"(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|ld-linux-[\w-]+)\.so[.\d]*")
 
@@ -79,7 +80,9 @@ def main() -> int:
             DESCRIPTION.write_text(describe(folder))
             return 0
         wrong = check_symbols(pathlib.Path(sys.argv[1]), {name for name, _ in functions()})
-        if platform.machine() == "x86_64" and shutil.which("abidiff"):
+        if DESCRIBED and not shutil.which("abidiff"):
+            wrong.append("abidiff is missing (Debian: abigail-tools), which compares the ABI with apus.abi")
+        elif DESCRIBED:
             outcome = subprocess.run(["abidiff", DESCRIPTION, stub(folder)], text=True, capture_output=True)
             if outcome.returncode != 0:
                 wrong.append(
@@ -87,7 +90,8 @@ def main() -> int:
                     + outcome.stdout
                     + outcome.stderr
                 )
-    print("\n".join(wrong) or f"the library has the {len(functions())} functions of apus.h, and the ABI is apus.abi's")
+    said = "the ABI is apus.abi's" if DESCRIBED else "its ABI is not compared: apus.abi describes that of x86-64"
+    print("\n".join(wrong) or f"the library has the {len(functions())} functions of apus.h, and {said}")
     return 1 if wrong else 0
 
 

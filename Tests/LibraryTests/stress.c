@@ -130,7 +130,7 @@ static void run_session(worker *worker) {
     apus_session *session = NULL, *fork = NULL;
     CHECK(apus_session_create(model, NULL, &session, NULL) == APUS_OK);
     int32_t tokens[8];
-    for (int i = 0; i < 8; i++) tokens[i] = (int32_t)draw(worker, 1000);
+    for (int i = 0; i < 8; i++) tokens[i] = (int32_t)draw(worker, 256);
     CHECK(apus_session_eval(session, tokens, 8, 0, NULL) == APUS_OK);
     CHECK(apus_session_fork(session, &fork, NULL) == APUS_OK);
     apus_session *const both[] = {session, fork};
