@@ -43,8 +43,11 @@ def test_kinds_and_messages(model, tmp_path):
         (tmp_path / "bad.gguf").write_bytes(file.read(1000))
     with pytest.raises(apus.BadModelError, match="bad.gguf"):
         apus.Model(tmp_path / "bad.gguf")
-    with pytest.raises(apus.InvalidArgumentError, match="n_ctx"):
-        apus.Model(MODEL, n_ctx=-1)
+    before = apus.system_info()["handles"]
+    for options in ({"n_ctx": -1}, {"n_gpu_layers": 1}, {"temperature": "hot"}):
+        with pytest.raises(apus.InvalidArgumentError, match=next(iter(options))):
+            apus.Model(MODEL, **options)
+    assert apus.system_info()["handles"] == before
     for parameters in ({"temperature": -1}, {"top_p": "much"}, {"max_tokens": -5}, {"temprature": 1}):
         with pytest.raises(apus.InvalidArgumentError, match=next(iter(parameters))):
             model.generate("Hi", **parameters)

@@ -31,8 +31,8 @@ from .session import Session
 class Model(Handle, Generation):
     """A model from a GGUF file.
 
-    Texts, conversations and vectors come from an engine of its own, which is made when it is wanted. It may be used
-    from any threads and tasks at the same time.
+    Texts, conversations and vectors come from an engine of its own, which is made when it is wanted, or at once where
+    it has options. It may be used from any threads and tasks at the same time.
     """
 
     def __init__(
@@ -86,6 +86,12 @@ class Model(Handle, Generation):
                 raise raised[0] from None
             raise
         super().__init__(handles[0], _release)
+        if options:  # what is wrong with them is to be told here, and not with the first request
+            try:
+                self._engine = Engine(self, **options)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def info(self) -> Dict[str, Any]:
