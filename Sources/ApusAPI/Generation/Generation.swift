@@ -142,6 +142,8 @@ extension Generation {
 
     /// Does something as soon as there is something to take; at once if there is.
     ///
+    /// It takes the place of what was to be done, if that has not been. The two then wait together: for anything, if one of them does.
+    ///
     /// - Parameters:
     ///   - wanted: What to wait for.
     ///   - action: What to do, once, on any thread, the computing one too: it must not block.
@@ -242,7 +244,10 @@ private final class Inbox: Sendable {
 
     /// Does something as soon as something is there.
     func wait(for wanted: Generation.Wanted, _ action: @escaping @Sendable () -> Void) {
-        change { ($0.wanted, $0.action) = (wanted, action) }
+        change { state in
+            if state.action == nil || wanted == .events { state.wanted = wanted }
+            state.action = action
+        }
     }
 
     /// Takes everything.
