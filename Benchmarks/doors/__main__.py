@@ -1,11 +1,15 @@
 """Measures what the doors of the library cost: processor time per token beside what the engine computes.
 
     python Benchmarks/doors [--only DOOR...] [--tokens N] [--rounds N] [--model FILE] [--library FILE] [--limit N]
+    python Benchmarks/doors --start [--rounds N] [--model FILE] [--library FILE]
 
 Of each process, the time that its threads ran (/proc/PID/task/*/schedstat) between the request and its last event, by
 tokens; without the threads that run the steps, which are the ones that ran longest. Needs the C library as
-Tests/LibraryTests/run.sh leaves it. Prints microseconds a token, one column a round, and fails if a median is above the
-limit.
+Tests/LibraryTests/run.sh leaves it, and what `swift build -c release` leaves. Prints microseconds a token, one column a
+round, and fails if a median is above the limit.
+
+With --start: seconds from the start to the first token, for the example in C beside `apus run`, whole processes in
+turns; for Python from the import on. Fails if the library's median is above 1.1 times the command's.
 """
 
 import argparse
@@ -14,24 +18,46 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import apus
 
 COMPUTING = 2
-"""The threads that compute, as doors.c and doors.py ask for."""
+"""The threads that compute, as the programs ask for."""
 HERE = Path(__file__).resolve().parent
 DOORS = {
     "C, pull": ["pull"],
     "C, callback": ["callback"],
     "C, wait": ["wait"],
+    "Swift, events": ["events"],
+    "Swift, session": ["session"],
     "Python, events": ["next", "1"],
     "Python, for": ["sync", "1"],
     "Python, for, chat": ["chat", "1"],
     "Python, asyncio": ["asyncio", "1"],
     "Python, asyncio, 8 streams": ["asyncio", "8"],
 }
+
+
+# What the product Apus is made of.
+MODULES = ["CKernels", "ApusGGUF", "ApusJSON", "ApusTemplate", "ApusTokenizer", "ApusModel", "Apus"]
+
+
+def build_c(library, program, source=HERE / "doors.c"):
+    """A program that uses the C library."""
+    include = apus.ROOT / "Sources/CApus/include"
+    subprocess.run(["cc", "-O2", "-std=c11", f"-I{include}", source, "-o", program, library], check=True)
+
+
+def build_swift(program):
+    """The program that imports Apus, of the modules and objects that Swift Package Manager has left."""
+    build = apus.ROOT / ".build/release"
+    modules = ["-I", build / "Modules", "-Xcc", f"-fmodule-map-file={apus.ROOT}/CKernels/include/module.modulemap"]
+    objects = [path for module in MODULES for path in (build / f"{module}.build").rglob("*.o")]
+    options = ["-O", "-swift-version", "6", "-parse-as-library", "-use-ld=lld", "-lomp5", "-lm"]
+    subprocess.run(["swiftc", *options, *modules, HERE / "doors.swift", *objects, "-o", program], check=True)
 
 
 def thread_times(pid):
@@ -62,6 +88,44 @@ def measure(command, environment):
     return sum(spent[:-COMPUTING]) / tokens / 1000
 
 
+FROM_IMPORT = """
+import sys, time
+begin = time.monotonic()
+import apus
+next(iter(apus.Model(sys.argv[1]).stream("Hi", max_tokens=1, temperature=0)))
+print(time.monotonic() - begin)
+"""
+
+
+def seconds(command, environment):
+    """How long a process takes; or what it says it took."""
+    begin = time.monotonic()
+    done = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    return float(done.stdout) if command[0] == sys.executable else time.monotonic() - begin
+
+
+def measure_start(arguments, environment, folder):
+    """Seconds to the first token, as a table."""
+    model, program = apus.model_path(arguments.model), folder / "generate"
+    build_c(arguments.library, program, apus.ROOT / "Examples/c/generate.c")
+    commands = {
+        "apus run": [apus.BINARY, "run", "-m", model, "-p", "Hi", "-n", "1", "--temp", "0"],
+        "C": [program, model, "Hi", "1"],
+        "Python, from the import on": [sys.executable, "-c", FROM_IMPORT, model],
+    }
+    times = {name: [] for name in commands}
+    for _ in range(arguments.rounds):
+        for name, command in commands.items():
+            times[name].append(seconds(command, environment))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, median in medians.items():
+        print(f"{name:28} {median:7.3f} s ({min(times[name]):.3f} to {max(times[name]):.3f})")
+    ratio = medians["C"] / medians["apus run"]
+    print(f"library / command            {ratio:7.3f}")
+    if ratio > 1.1:
+        raise SystemExit("above 1.1 times the command's")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=list(DOORS), choices=list(DOORS), metavar="DOOR")
@@ -69,6 +133,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="how often (3)")
     parser.add_argument("--model", default="smollm2", help="a file, or smollm2 (the default) or gemma3")
     parser.add_argument("--library", type=Path, default=apus.ROOT / ".cache/library/Sources/CApus/libapus.so.1")
+    parser.add_argument("--start", action="store_true", help="the time to the first token instead")
     parser.add_argument("--limit", type=float, default=50, help="microseconds (50)")
     arguments = parser.parse_args()
     environment = {
@@ -78,14 +143,16 @@ def main():
     }
     too_much = []
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "doors"
-        include = apus.ROOT / "Sources/CApus/include"
-        subprocess.run(
-            ["cc", "-O2", "-std=c11", f"-I{include}", HERE / "doors.c", "-o", program, arguments.library], check=True
-        )
+        if arguments.start:
+            return measure_start(arguments, environment, Path(folder))
+        starts = {"Python": [sys.executable, HERE / "doors.py"]}
         for door in arguments.only:
-            start = [program] if door.startswith("C") else [sys.executable, HERE / "doors.py"]
-            command = [*start, *DOORS[door], apus.model_path(arguments.model), arguments.tokens]
+            language = door.split(",")[0]
+            if language not in starts:
+                program = Path(folder) / language
+                build_c(arguments.library, program) if language == "C" else build_swift(program)
+                starts[language] = [program]
+            command = [*starts[language], *DOORS[door], apus.model_path(arguments.model), arguments.tokens]
             results = [measure(command, environment) for _ in range(arguments.rounds)]
             print(f"{door:28}", *[f"{result:7.1f}" for result in results], flush=True)
             if statistics.median(results) > arguments.limit:

@@ -4,7 +4,7 @@
 set -eu
 cd -- "$(dirname -- "$0")/../.."
 c_files() { find CKernels Sources Tests Benchmarks Examples \( -name '*.c' -o -name '*.h' -o -name '*.cpp' \) -print0 2>/dev/null; }
-swift_files="Package.swift Sources Tests Examples"
+swift_files="Package.swift Sources Tests Examples Benchmarks"
 python_folders="Tests Benchmarks Bindings"
 
 if [ "${1:-}" = --fix ]; then
