@@ -8,7 +8,7 @@ import threading
 import weakref
 from typing import Dict, List
 
-PACE = 1 / 60
+PACE = 1 / 30
 """Seconds. Who takes events faster than this is not woken for each one: waking costs more than all else."""
 
 _TAG = struct.Struct("=Q")

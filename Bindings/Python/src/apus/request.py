@@ -152,15 +152,15 @@ class Request(Handle):
                     raise
 
     def __iter__(self) -> Iterator[Event]:
-        """The events. Those of a fast model come several at a time, at most 60 times a second."""
+        """The events. Those of a fast model come several at a time, at most 30 times a second."""
         is_fast, woken = False, 0.0
         while True:
             try:
                 event = self._poll()
                 if event is None and is_fast:
                     time.sleep(max(0.0, woken + PACE - time.monotonic()))
-                    woken = time.monotonic()
                     event = self._poll()
+                    woken = woken if event is None else time.monotonic()
                 if event is None:
                     event = self.next()
                     now = time.monotonic()
@@ -181,8 +181,8 @@ class Request(Handle):
                 event = self._poll()
                 if event is None and is_fast:
                     await box.tick()
-                    woken = time.monotonic()
                     event = self._poll()
+                    woken = woken if event is None else time.monotonic()
             except NoMoreEventsError:
                 return
             if event is None:
