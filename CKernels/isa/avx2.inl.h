@@ -6,6 +6,11 @@ typedef union {
     i32x16 ints;
 } V(two_registers);
 
+typedef union {
+    __m256 half[2];
+    f32x16 floats;
+} V(two_floats);
+
 APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
     const V(two_registers) weights = {.bytes = w};
     V(two_registers) sum = {.ints = acc};
@@ -41,27 +46,26 @@ APUS_INLINE u8x64 V(lookup)(u8x64 table, u8x64 index) {
 
 APUS_INLINE f32x16 V(from_f16)(u16x16 half) {
     const __m128i low = _mm256_castsi256_si128((__m256i)half), high = _mm256_extracti128_si256((__m256i)half, 1);
-    const union {
-        __m256 half[2];
-        f32x16 floats;
-    } wide = {.half = {_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)}};
+    const V(two_floats) wide = {.half = {_mm256_cvtph_ps(low), _mm256_cvtph_ps(high)}};
     return wide.floats;
 }
 
 APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
-    const union {
-        f32x16 floats;
-        __m256 half[2];
-    } wide = {.floats = x};
+    const V(two_floats) wide = {.floats = x};
     const __m128i low = _mm256_cvtps_ph(wide.half[0], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     const __m128i high = _mm256_cvtps_ph(wide.half[1], _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     return (u16x16)_mm256_set_m128i(high, low);
 }
 
-// 16 registers: 3 tokens' integer sums take 6, a weight 2, the products 4; the running sums spill once a block.
+// Pairs of products want an order of their own.
+#define APUS_UNPACKED "quants/unpacked_avx2.inl.h"
+
+// 16 registers: 6 tokens' integer sums of half of the rows take 6, the weights of four steps 4, the products 2; the
+// running sums are loaded and stored once a block. For few tokens, whose blocks are unpacked in registers: 3 tokens'
+// integer sums take 6, a weight 2, the products 4.
 enum { V(isa) = APUS_ISA_AVX2 };
 enum {
-    V(product_tokens) = 3,
+    V(product_tokens) = 6,
     V(direct_tokens) = 3,
     V(float_tokens) = 6,
     V(attention_queries) = 3,

@@ -15,6 +15,7 @@ APUS_TARGET("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
 #include "isa/vector.inl.h"
 #include APUS_BODY
 #undef APUS_VARIANT
+#undef APUS_UNPACKED
 APUS_TARGET_END
 
 APUS_TARGET("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")

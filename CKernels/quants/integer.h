@@ -15,6 +15,12 @@
 _Static_assert(APUS_FORM == APUS_PLAIN || APUS_FORM == APUS_HALVES ? APUS_OFFSET <= APUS_START_OFFSET
                                                                    : APUS_OFFSET == 0,
                "an offset of the form");
+#ifndef APUS_CODEBOOK // the types that have one are among the tests' extremes
+_Static_assert(APUS_FORM == APUS_SIGNED ||
+                   (1 << APUS_BITS) - 1 + (APUS_HAS_MIN ? 0 : APUS_START_OFFSET - APUS_OFFSET) <=
+                       (APUS_HAS_MIN ? 31 : 63),
+               "codes as large as quants/unpacked_avx2.inl.h adds up in 16 bits");
+#endif
 
 #define TYPE_FN(name) APUS_CONCAT(name, APUS_QUANT)
 #define UNPACK_CODES APUS_CONCAT(unpack, APUS_BITS)
