@@ -29,7 +29,7 @@ enum { V(isa) = APUS_ISA_AVX512 };
 enum {
     V(product_tokens) = 12,
     V(direct_tokens) = 8,
-    V(float_tokens) = 12,
+    V(float_tokens) = 24,
     V(attention_queries) = 6,
     V(attention_groups) = 2
 };

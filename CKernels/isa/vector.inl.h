@@ -65,7 +65,6 @@ APUS_INLINE f32x16 V(max)(f32x16 a, f32x16 b) { return V(select)(a > b, a, b); }
 /// Lanes added in halves: i with i + 8, then 4, 2, 1.
 APUS_INLINE float V(reduce_add)(f32x16 x) {
     typedef float f32x8 __attribute__((vector_size(32)));
-    typedef float f32x4 __attribute__((vector_size(16)));
     const f32x8 a = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
                     __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
     const f32x4 b = __builtin_shufflevector(a, a, 0, 1, 2, 3) + __builtin_shufflevector(a, a, 4, 5, 6, 7);

@@ -26,7 +26,7 @@ void apus_acts_pack(apus_act_format format, void *dst, const float *src, size_t 
 static void V(pack)(const apus_acts *out, const float *src, size_t tokens, size_t cols) {
     for (size_t t = 0; t < tokens; t++)
         for (size_t c = 0; c < cols; c += APUS_ACT_BLOCK)
-            V(put_acts)(out, cols, tokens, t, c, src + t * cols + c,
+            V(put_acts)(out, cols, tokens, t, 1, c, src + t * cols + c,
                         cols - c < APUS_ACT_BLOCK ? cols - c : APUS_ACT_BLOCK);
 }
 #endif

@@ -1,43 +1,114 @@
 // Packing activations, per instruction set: the last part of every op whose output a matrix product reads.
 
-/// Quantizes 32 values and stores them as block `block` of a token: q = round(x * 127 / max |x|), ties to even.
-/// Leaves in `rest` what is missing: x - q * scale.
-APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block, const float *x, float *rest) {
-    const f32x16 a = V(load)(x), b = V(load)(x + 16);
-    // Bits of |x| compare as integers; a NaN is larger than everything and so becomes the scale.
-    const i32x16 abs_a = (i32x16)a & 0x7fffffff, abs_b = (i32x16)b & 0x7fffffff;
-    const i32x16 larger = (abs_a & (abs_a > abs_b)) | (abs_b & ~(abs_a > abs_b));
-    const int32_t bits = V(reduce_max_int)(larger);
-    float largest;
-    __builtin_memcpy(&largest, &bits, sizeof largest);
-    const float scale = largest / 127.0f;
-    // Below 1e-35 the quotient could overflow: such a block counts as zeros. So does one with a NaN or infinity, whose
-    // scale then carries it on.
-    const float inverse = largest > 1e-35f && largest < __builtin_inff() ? 127.0f / largest : 0.0f;
-    // Adding 1.5 * 2^23 rounds to an integer, which stands in the low bits.
-    const f32x16 magic = V(splat)(12582912.0f), factor = V(splat)(inverse);
-    const i32x16 used = V(splat_int)(inverse != 0.0f ? -1 : 0); // a NaN times 0 is no integer
-    const i32x16 qa = ((i32x16)(a * factor + magic) - (i32x16)magic) & used;
-    const i32x16 qb = ((i32x16)(b * factor + magic) - (i32x16)magic) & used;
-    const size_t width = place.width, lane = place.lane;
-    uint8_t *record = (uint8_t *)acts + place.tile_offset + block * APUS_Q8_RECORD * width;
-    const i8x16 low = __builtin_convertvector(qa, i8x16), high = __builtin_convertvector(qb, i8x16);
-    int32_t steps[8];
-    __builtin_memcpy(steps, &low, 16);
-    __builtin_memcpy(steps + 4, &high, 16);
-    for (size_t s = 0; s < 8; s++) ((int32_t *)record)[s * width + lane] = steps[s];
-    const int32_t sum_a = __builtin_reduce_add(qa), sum_b = __builtin_reduce_add(qb);
-    ((float *)record)[8 * width + lane] = scale;
-    ((float *)record)[9 * width + lane] = scale * (float)(sum_a + sum_b);
-    ((int32_t *)record)[10 * width + lane] = -APUS_START_OFFSET * (sum_a + sum_b);
-    ((int32_t *)record)[11 * width + lane] = -APUS_START_OFFSET * sum_a;
-    V(store)(rest, V(fma)(V(to_float)(qa), V(splat)(-scale), a));
-    V(store)(rest + 16, V(fma)(V(to_float)(qb), V(splat)(-scale), b));
+// Tokens go four at a time where there are so many, from a multiple of four on: they are neighbours in a packed tile,
+// so that a vector takes their numbers there, and what is added or compared across a block is so for all four at once.
+// `count` is a constant, 1 or 4; x is (count, 32).
+_Static_assert(APUS_TILE_TOKENS % 4 == 0, "four tokens are of one tile");
+
+APUS_INLINE void V(transpose)(i32x4 x[4]) {
+    const i32x4 a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
+                b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    const i32x4 c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
+                d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
 }
 
-APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const float *x, size_t n) {
+/// A quarter of the lanes of x.
+#define APUS_QUARTER(x, i) __builtin_shufflevector(x, x, 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3)
+
+/// Lane t: the largest lane of x[t].
+APUS_INLINE i32x4 V(largest_of)(const i32x16 *x, int count) {
+    if (count == 1) return (i32x4){V(reduce_max_int)(x[0])};
+    i32x4 part[4];
+    for (int t = 0; t < 4; t++)
+        part[t] = __builtin_elementwise_max(__builtin_elementwise_max(APUS_QUARTER(x[t], 0), APUS_QUARTER(x[t], 1)),
+                                            __builtin_elementwise_max(APUS_QUARTER(x[t], 2), APUS_QUARTER(x[t], 3)));
+    V(transpose)(part);
+    return __builtin_elementwise_max(__builtin_elementwise_max(part[0], part[1]),
+                                     __builtin_elementwise_max(part[2], part[3]));
+}
+
+/// Lane t: the sum of the lanes of x[t].
+APUS_INLINE i32x4 V(sums_of)(const i32x16 *x, int count) {
+    if (count == 1) return (i32x4){__builtin_reduce_add(x[0])};
+    i32x4 part[4];
+    for (int t = 0; t < 4; t++)
+        part[t] = APUS_QUARTER(x[t], 0) + APUS_QUARTER(x[t], 1) + APUS_QUARTER(x[t], 2) + APUS_QUARTER(x[t], 3);
+    V(transpose)(part);
+    return part[0] + part[1] + part[2] + part[3];
+}
+
+/// Stores x[t][i] at to[i * width + t], i = 0 … 3.
+APUS_INLINE void V(put_words)(void *to, size_t width, i32x4 x[4], int count) {
+    if (count == 4) V(transpose)(x);
+    for (size_t i = 0; i < 4; i++) {
+        if (count == 4)
+            __builtin_memcpy((int32_t *)to + i * width, &x[i], 16);
+        else
+            ((int32_t *)to)[i * width] = x[0][i];
+    }
+}
+
+/// Quantizes 32 values of each token and stores them as their block `block`: q = round(x * 127 / max |x|), ties to
+/// even. Leaves in `rest` what is missing: x - q * scale.
+APUS_INLINE void V(put_block_q8)(void *acts, apus_act_place place, size_t block, const float *x, int count,
+                                 float *rest) {
+    f32x16 a[4], b[4];
+    i32x16 larger[4], qa[4], qb[4];
+    for (int t = 0; t < count; t++) {
+        a[t] = V(load)(x + t * APUS_ACT_BLOCK);
+        b[t] = V(load)(x + t * APUS_ACT_BLOCK + 16);
+        // Bits of |x| compare as integers; a NaN is larger than everything and so becomes the scale.
+        larger[t] = __builtin_elementwise_max((i32x16)a[t] & 0x7fffffff, (i32x16)b[t] & 0x7fffffff);
+    }
+    const f32x4 largest = (f32x4)V(largest_of)(larger, count), scale = largest / 127.0f;
+    // Below 1e-35 the quotient could overflow: such a block counts as zeros. So does one with a NaN or infinity, whose
+    // scale then carries it on.
+    const i32x4 used = (largest > 1e-35f) & (largest < __builtin_inff());
+    const f32x4 inverse = (f32x4)((i32x4)(127.0f / largest) & used);
+    i32x4 low[4], high[4];
+    for (int t = 0; t < count; t++) {
+        // Adding 1.5 * 2^23 rounds to an integer, which stands in the low bits.
+        const f32x16 magic = V(splat)(12582912.0f), factor = V(splat)(inverse[t]);
+        const i32x16 mask = V(splat_int)(used[t]); // a NaN times 0 is no integer
+        qa[t] = ((i32x16)(a[t] * factor + magic) - (i32x16)magic) & mask;
+        qb[t] = ((i32x16)(b[t] * factor + magic) - (i32x16)magic) & mask;
+        low[t] = (i32x4) __builtin_convertvector(qa[t], i8x16);
+        high[t] = (i32x4) __builtin_convertvector(qb[t], i8x16);
+    }
+    const i32x4 sum_a = V(sums_of)(qa, count), sum = sum_a + V(sums_of)(qb, count);
+    const size_t width = place.width, size = (size_t)count * sizeof(float);
+    int32_t *record = (int32_t *)((uint8_t *)acts + place.tile_offset + block * APUS_Q8_RECORD * width) + place.lane;
+    V(put_words)(record, width, low, count);
+    V(put_words)(record + 4 * width, width, high, count);
+    const f32x4 scaled_sum = scale * __builtin_convertvector(sum, f32x4);
+    const i32x4 start = -APUS_START_OFFSET * sum, first_start = -APUS_START_OFFSET * sum_a;
+    __builtin_memcpy(record + 8 * width, &scale, size);
+    __builtin_memcpy(record + 9 * width, &scaled_sum, size);
+    __builtin_memcpy(record + 10 * width, &start, size);
+    __builtin_memcpy(record + 11 * width, &first_start, size);
+    if (rest == NULL) return;
+    for (int t = 0; t < count; t++) {
+        const f32x16 minus_scale = V(splat)(-scale[t]);
+        V(store)(rest + t * APUS_ACT_BLOCK, V(fma)(V(to_float)(qa[t]), minus_scale, a[t]));
+        V(store)(rest + t * APUS_ACT_BLOCK + 16, V(fma)(V(to_float)(qb[t]), minus_scale, b[t]));
+    }
+}
+
+/// n columns of each token.
+APUS_INLINE void V(put_f32)(void *acts, apus_act_place place, size_t col, const float *x, int count, size_t n) {
     float *to = (float *)((uint8_t *)acts + place.tile_offset) + col * place.width + place.lane;
-    for (size_t i = 0; i < n; i++) to[i * place.width] = x[i];
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4, to += 4 * place.width) {
+        i32x4 words[4];
+        for (int t = 0; t < count; t++) __builtin_memcpy(&words[t], x + (size_t)t * APUS_ACT_BLOCK + i, 16);
+        V(put_words)(to, place.width, words, count);
+    }
+    for (; i < n; i++, to += place.width)
+        for (int t = 0; t < count; t++) to[t] = x[(size_t)t * APUS_ACT_BLOCK + i];
 }
 
 /// Rounds to the nearest bf16, ties to even; 0 below 2^-49.
@@ -48,35 +119,48 @@ APUS_INLINE u32x16 V(round_bf16)(f32x16 x) {
     return (rounded & ~is_small & ~is_nan) | (0x7fc00000 & is_nan);
 }
 
-/// col is even; a column past an odd n becomes 0.
-APUS_INLINE void V(put_bf16)(void *acts, apus_act_place place, size_t col, const float *x, size_t n) {
-    float whole[APUS_ACT_BLOCK] = {0};
-    __builtin_memcpy(whole, x, n * sizeof(float));
-    const u32x16 low = V(round_bf16)(V(load)(whole)), high = V(round_bf16)(V(load)(whole + 16));
+/// n columns of each token; col is even, a column past an odd n becomes 0.
+APUS_INLINE void V(put_bf16)(void *acts, apus_act_place place, size_t col, const float *x, int count, size_t n) {
+    float whole[4 * APUS_ACT_BLOCK];
     const size_t even = (n + 1) / 2 * 2;
+    for (int t = 0; t < count; t++) {
+        float *one = whole + t * APUS_ACT_BLOCK;
+        __builtin_memset(one, 0, APUS_ACT_BLOCK * sizeof(float));
+        __builtin_memcpy(one, x + t * APUS_ACT_BLOCK, n * sizeof(float));
+        const u32x16 low = V(round_bf16)(V(load)(one)), high = V(round_bf16)(V(load)(one + 16));
+        if (V(uses_bf16)()) {
+            const u16x16 low_half = __builtin_convertvector(low >> 16, u16x16);
+            const u16x16 high_half = __builtin_convertvector(high >> 16, u16x16);
+            __builtin_memcpy(one, &low_half, sizeof low_half);
+            __builtin_memcpy(one + 8, &high_half, sizeof high_half);
+        } else {
+            V(store)(one, (f32x16)low);
+            V(store)(one + 16, (f32x16)high);
+        }
+    }
     if (V(uses_bf16)()) {
-        const u16x16 low_half = __builtin_convertvector(low >> 16, u16x16);
-        const u16x16 high_half = __builtin_convertvector(high >> 16, u16x16);
-        __builtin_memcpy(whole, &low_half, sizeof low_half);
-        __builtin_memcpy(whole + 8, &high_half, sizeof high_half);
         place.tile_offset /= 2; // a pair takes the place of an f32
-        V(put_f32)(acts, place, col / 2, whole, even / 2);
+        V(put_f32)(acts, place, col / 2, whole, count, even / 2);
     } else {
-        V(store)(whole, (f32x16)low);
-        V(store)(whole + 16, (f32x16)high);
-        V(put_f32)(acts, place, col, whole, even);
+        V(put_f32)(acts, place, col, whole, count, even);
     }
 }
 
-/// Stores columns [col, col + n) of a token in the forms that are wanted; col is a multiple of 32, n at most 32.
-APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, size_t token, size_t col, const float *x,
-                             size_t n) {
+/// Stores columns [col, col + n) of the tokens from `token` on in the forms that are wanted; col is a multiple of 32, n
+/// at most 32.
+APUS_INLINE void V(put_acts)(const apus_acts *out, size_t cols, size_t tokens, size_t token, int count, size_t col,
+                             const float *x, size_t n) {
     if (out->q8 != NULL) {
         const apus_act_place place = apus_act_place_of(APUS_ACT_Q8, cols, token, tokens);
-        float rest[APUS_ACT_BLOCK];
-        V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, rest);
-        if (out->q8_rest != NULL) V(put_block_q8)(out->q8_rest, place, col / APUS_ACT_BLOCK, rest, rest);
+        if (out->q8_rest != NULL) {
+            float rest[4 * APUS_ACT_BLOCK];
+            V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, count, rest);
+            V(put_block_q8)(out->q8_rest, place, col / APUS_ACT_BLOCK, rest, count, NULL);
+        } else {
+            V(put_block_q8)(out->q8, place, col / APUS_ACT_BLOCK, x, count, NULL);
+        }
     }
-    if (out->bf16 != NULL) V(put_bf16)(out->bf16, apus_act_place_of(APUS_ACT_BF16, cols, token, tokens), col, x, n);
-    if (out->f32 != NULL) V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, n);
+    if (out->bf16 != NULL)
+        V(put_bf16)(out->bf16, apus_act_place_of(APUS_ACT_BF16, cols, token, tokens), col, x, count, n);
+    if (out->f32 != NULL) V(put_f32)(out->f32, apus_act_place_of(APUS_ACT_F32, cols, token, tokens), col, x, count, n);
 }

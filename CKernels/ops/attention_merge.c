@@ -48,7 +48,7 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         }
         const size_t n = heads * v_dim, first_col = first_head * v_dim;
         for (size_t c = 0; c < n; c += APUS_ACT_BLOCK)
-            V(put_acts)(&record->attention_merge.out, cols, (size_t)step->n_tokens, token, first_col + c, out + c,
+            V(put_acts)(&record->attention_merge.out, cols, (size_t)step->n_tokens, token, 1, first_col + c, out + c,
                         n - c < APUS_ACT_BLOCK ? n - c : APUS_ACT_BLOCK);
     }
 }

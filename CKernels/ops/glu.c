@@ -38,6 +38,30 @@ APUS_INLINE f32x16 V(with_bias)(const float *sums, const float *bias, size_t row
     return bias != NULL ? x + V(load_part)(bias + row, n) : x;
 }
 
+/// What `run` has computed of a tile: gate and up (row tiles, tokens, 16).
+typedef struct {
+    const float *gate, *up;
+    size_t first, n, row_tiles; ///< hidden units from `first` on
+} V(glu_tile);
+
+/// Activates and packs a tile for `count` tokens from t on.
+APUS_INLINE void V(activate)(const apus_glu *op, const V(glu_tile) * tile, size_t tokens, size_t t, int count) {
+    float y[4 * APUS_ACT_BLOCK];
+    if (tile->row_tiles == 1) __builtin_memset(y, 0, sizeof y);
+    for (size_t i = 0; i < tile->row_tiles; i++) {
+        const size_t row = tile->first + i * APUS_TILE_ROWS, left = op->gate.rows - row;
+        const size_t rows = left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS;
+        for (size_t k = 0; k < (size_t)count; k++) {
+            const size_t at = (i * tokens + t + k) * APUS_TILE_ROWS;
+            const f32x16 g = V(with_bias)(tile->gate + at, op->gate_bias, row, rows);
+            const f32x16 u = V(with_bias)(tile->up + at, op->up_bias, row, rows);
+            const f32x16 a = op->activation == APUS_SILU ? V(silu)(g) : V(gelu_tanh)(g);
+            V(store)(y + k * APUS_ACT_BLOCK + i * APUS_TILE_ROWS, a * u);
+        }
+    }
+    V(put_acts)(&op->out, op->gate.rows, tokens, t, count, tile->first, y, tile->n);
+}
+
 static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
     const apus_glu *op = &record->glu;
     const size_t tokens = (size_t)step->n_tokens, hidden = op->gate.rows;
@@ -57,18 +81,10 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         for (size_t i = 0; i < row_tiles; i++)
             apus_tile_product(&op->up, 2 * tile + i, apus_acts_for(&op->up, &op->in), NULL, tokens,
                               up + i * tokens * APUS_TILE_ROWS, rest);
-        for (size_t t = 0; t < tokens; t++) {
-            float y[APUS_ACT_BLOCK] = {0};
-            for (size_t i = 0; i < row_tiles; i++) {
-                const size_t row = first + i * APUS_TILE_ROWS, at = (i * tokens + t) * APUS_TILE_ROWS;
-                const size_t rows = hidden - row < APUS_TILE_ROWS ? hidden - row : APUS_TILE_ROWS;
-                const f32x16 g = V(with_bias)(gate + at, op->gate_bias, row, rows);
-                const f32x16 u = V(with_bias)(up + at, op->up_bias, row, rows);
-                const f32x16 a = op->activation == APUS_SILU ? V(silu)(g) : V(gelu_tanh)(g);
-                V(store)(y + i * APUS_TILE_ROWS, a * u);
-            }
-            V(put_acts)(&op->out, hidden, tokens, t, first, y, n);
-        }
+        const V(glu_tile) sums = {gate, up, first, n, row_tiles};
+        size_t t = 0;
+        for (; t + 4 <= tokens; t += 4) V(activate)(op, &sums, tokens, t, 4);
+        for (; t < tokens; t++) V(activate)(op, &sums, tokens, t, 1);
     }
 }
 #endif

@@ -44,28 +44,46 @@ APUS_INLINE void V(scale_part)(float *restrict y, const float *restrict x, const
     for (size_t i = 0; i < n; i++) y[i] = x[i] * scale * weight[i];
 }
 
+/// `count` rows from `row` on.
+APUS_INLINE void V(rows)(const apus_rmsnorm *op, const apus_step *step, size_t rows, size_t row, int count) {
+    const size_t dim = op->dim;
+    const float *x[4];
+    float scale[4];
+    for (int k = 0; k < count; k++) {
+        const size_t at = row + (size_t)k, token = op->rows == APUS_ROWS_LOGITS ? (size_t)step->logit_tokens[at] : at;
+        float *to = op->x + token * dim;
+        if (op->delta != NULL) {
+            const float *delta = op->delta + token * dim;
+            const float by = op->post_weight != NULL ? V(inverse_rms)(delta, dim, op->eps) : 1.0f;
+            V(add_to)(to, delta, op->post_weight, by, dim);
+        }
+        x[k] = to;
+        scale[k] = op->weight != NULL ? V(inverse_rms)(to, dim, op->eps) : 0;
+    }
+    if (op->weight == NULL) return;
+    for (size_t i = 0; i < dim; i += APUS_ACT_BLOCK) {
+        const size_t left = dim - i, n = left < APUS_ACT_BLOCK ? left : APUS_ACT_BLOCK;
+        float y[4 * APUS_ACT_BLOCK];
+        for (int k = 0; k < count; k++) {
+            if (n == APUS_ACT_BLOCK) // a constant, so that it becomes vectors
+                V(scale_part)(y + k * APUS_ACT_BLOCK, x[k] + i, op->weight + i, scale[k], APUS_ACT_BLOCK);
+            else
+                V(scale_part)(y + k * APUS_ACT_BLOCK, x[k] + i, op->weight + i, scale[k], n);
+        }
+        V(put_acts)(&op->out, dim, rows, row, count, i, y, n);
+    }
+}
+
 static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
     (void)scratch;
     const apus_rmsnorm *op = &record->rmsnorm;
-    const size_t dim = op->dim, rows = apus_row_count(op->rows, step);
-    for (size_t row = begin; row < end; row++) {
-        const size_t token = op->rows == APUS_ROWS_LOGITS ? (size_t)step->logit_tokens[row] : row;
-        float *x = op->x + token * dim;
-        if (op->delta != NULL) {
-            const float *delta = op->delta + token * dim;
-            const float scale = op->post_weight != NULL ? V(inverse_rms)(delta, dim, op->eps) : 1.0f;
-            V(add_to)(x, delta, op->post_weight, scale, dim);
-        }
-        if (op->weight == NULL) continue;
-        const float scale = V(inverse_rms)(x, dim, op->eps);
-        for (size_t i = 0; i < dim; i += APUS_ACT_BLOCK) {
-            const size_t left = dim - i, n = left < APUS_ACT_BLOCK ? left : APUS_ACT_BLOCK;
-            float y[APUS_ACT_BLOCK];
-            if (n == APUS_ACT_BLOCK) // a constant, so that it becomes vectors
-                V(scale_part)(y, x + i, op->weight + i, scale, APUS_ACT_BLOCK);
-            else
-                V(scale_part)(y, x + i, op->weight + i, scale, n);
-            V(put_acts)(&op->out, dim, rows, row, i, y, n);
+    const size_t rows = apus_row_count(op->rows, step);
+    for (size_t row = begin; row < end;) {
+        if (row % 4 == 0 && row + 4 <= end) {
+            V(rows)(op, step, rows, row, 4);
+            row += 4;
+        } else {
+            V(rows)(op, step, rows, row++, 1);
         }
     }
 }

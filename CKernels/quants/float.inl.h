@@ -7,19 +7,24 @@
 #define APUS_MULTIPLY product
 #endif
 
-/// `m` tokens from t0 on (a constant), in a tile of activations `width` tokens wide.
-APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, size_t width, size_t t0, int m,
-                                float *out) {
+/// `m` tokens (a constant) of a tile of activations `width` tokens wide; after the first 12, the others are those of
+/// the tile at `next`.
+APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, const float *next, size_t width,
+                                int m, float *out) {
     const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
-    f32x16 sum[APUS_TILE_TOKENS];
+    f32x16 sum[2 * APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *weights = tile + s * step_bytes;
         const V(step_weights) w = V(load_step)(weights);
+        const size_t at = s * V(step_words) * width;
 #pragma clang loop unroll(full)
-        for (int t = 0; t < m; t++) sum[t] = V(add_step)(sum[t], w, acts + s * V(step_words) * width + t0 + t, width);
+        for (int t = 0; t < m; t++) {
+            const float *act = t < APUS_TILE_TOKENS ? acts + at + t : next + at + (t - APUS_TILE_TOKENS);
+            sum[t] = V(add_step)(sum[t], w, act, width);
+        }
     }
-    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, sum[t]);
+    for (int t = 0; t < m; t++) V(store)(out + (size_t)t * 16, sum[t]);
 }
 
 static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
@@ -28,13 +33,21 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
     (void)scratch;
     const size_t steps = (cols + APUS_STEP_COLS - 1) / APUS_STEP_COLS;
     const float *a = acts;
-    for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
+    for (size_t first = 0; first < tokens;) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
+        const float *next = a + width * steps * V(step_words);
+        if (left >= 2 * APUS_TILE_TOKENS && V(step_tokens) == 2 * APUS_TILE_TOKENS) {
+            V(tile_tokens)(tile, steps, a, next, width, 2 * APUS_TILE_TOKENS, out);
+            a = next + width * steps * V(step_words);
+            out += 2 * width * 16;
+            first += 2 * width;
+            continue;
+        }
         for (size_t t = 0; t < width;) {
             const size_t rest = width - t;
 #define APUS_CASE(n)                                                                                                   \
     if (rest >= n && n <= V(step_tokens)) {                                                                            \
-        V(tile_tokens)(tile, steps, a, width, t, n, out);                                                              \
+        V(tile_tokens)(tile, steps, a + t, next, width, n, out + t * 16);                                              \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
@@ -46,7 +59,8 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
             APUS_CASE(1)
 #undef APUS_CASE
         }
-        a += width * steps * V(step_words);
+        a = next;
         out += width * 16;
+        first += width;
     }
 }
