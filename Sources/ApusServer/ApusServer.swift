@@ -178,11 +178,12 @@ public final class ApusServer: Service {
         router.add(middleware: CrossOrigin(origins: configuration.allowedOrigins))
         if !configuration.apiKeys.isEmpty { router.add(middleware: Authentication(keys: configuration.apiKeys)) }
         router.add(middleware: UnknownRoutes(table: table))
+        let bigRequests = BigRequests(limit: configuration.bodyLimit)
         for group in RouteGroups.all {
             group.init(services).addRoutes(
                 to: Routes(
                     router: router, table: table, style: group.errorStyle,
-                    bodyLimit: configuration.bodyLimit))
+                    bodyLimit: configuration.bodyLimit, bigRequests: bigRequests))
         }
         return router
     }

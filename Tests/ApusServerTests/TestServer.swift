@@ -209,7 +209,7 @@ private final class Socket {
             }
         }
         // A guard against a server that hangs, at many times what any test takes.
-        var timeout = timeval(tv_sec: 30, tv_usec: 0)
+        var timeout = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         guard status == 0 else { throw POSIXError(.ECONNREFUSED) }
     }

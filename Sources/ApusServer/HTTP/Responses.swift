@@ -69,16 +69,21 @@ extension HTTPField.Name {
 extension RequestBody {
     /// The whole body.
     ///
-    /// - Parameter limit: Bytes that there may be.
-    /// - Throws: `RequestError` with status 413 when there are more, and errors of the connection.
-    func collected(limit: Int) async throws -> ByteBuffer {
+    /// - Parameters:
+    ///   - limit: Bytes that there may be.
+    ///   - share: What it takes of the bytes for long bodies.
+    /// - Throws: `RequestError` with status 413 when there are more, 503 when there are too many of others, and errors of
+    ///   the connection.
+    func collected(limit: Int, _ share: BigRequests.Share) async throws -> ByteBuffer {
         var body: ByteBuffer?
         for try await var part in self {
-            guard (body?.readableBytes ?? 0) + part.readableBytes <= limit else {
+            let size = (body?.readableBytes ?? 0) + part.readableBytes
+            guard size <= limit else {
                 throw RequestError(
                     status: 413, type: "invalid_request_error", code: "body_too_large",
                     message: "the request body is longer than \(limit) bytes")
             }
+            try share.grow(to: size)
             if body == nil { body = part } else { body?.writeBuffer(&part) }
         }
         return body ?? ByteBuffer()

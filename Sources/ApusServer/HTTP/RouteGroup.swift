@@ -41,6 +41,7 @@ struct Routes {
     let table: RouteTable
     let style: ErrorStyle
     let bodyLimit: Int
+    let bigRequests: BigRequests
 
     /// Adds a route.
     ///
@@ -50,11 +51,14 @@ struct Routes {
     ///   - handler: What it does. The request's body has been read.
     func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping Handler) {
         table.add(method, path)
-        let (style, bodyLimit) = (style, bodyLimit)
+        let (style, bodyLimit, bigRequests) = (style, bodyLimit, bigRequests)
         @Sendable func respond(_ request: Request, _ context: ServerContext) async throws -> Response {
             do {
-                let body = try await request.body.collected(limit: bodyLimit)
-                return try await handler(Call(request: request, context: context, body: body))
+                let share = BigRequests.Share(bigRequests)
+                defer { withExtendedLifetime(share) {} }
+                let body = try await request.body.collected(limit: bodyLimit, share)
+                let call = Call(request: request, context: context, body: body)
+                return try await BigRequests.handle(body.readableBytes) { try await handler(call) }
             } catch {
                 return try Response(error, style: style)
             }
