@@ -142,6 +142,17 @@ package struct Fields: Sendable {
         return texts.isEmpty ? nil : texts
     }
 
+    /// Stop strings, which every byte of every reply is compared with; empty ones are left out.
+    package func stops() throws(RequestError) -> [String] {
+        let stops = try strings("stop") ?? []
+        let (bytes, most) = (stops.reduce(0) { $0 + $1.utf8.count }, 1 << 16)
+        if bytes > most {
+            throw .invalid(
+                path("stop"), "\(path("stop")) has \(bytes) bytes, wanted: at most \(most)", code: "invalid_value")
+        }
+        return stops
+    }
+
     /// Token ids.
     ///
     /// - Parameters:

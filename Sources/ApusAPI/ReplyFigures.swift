@@ -21,6 +21,20 @@ package enum UnixTime {
     package static var now: Int { time(nil) }
 }
 
+extension PromptProgress {
+    /// llama-server's `prompt_progress`.
+    ///
+    /// - Parameter beginning: When the reply began.
+    package func member(since beginning: ContinuousClock.Instant) -> JSONValue.Member {
+        .init(
+            "prompt_progress",
+            [
+                "total": .int(total), "cache": .int(reused), "processed": .int(processed),
+                "time_ms": .int(Int((ContinuousClock.now - beginning).seconds * 1e3)),
+            ])
+    }
+}
+
 /// llama-server's `timings`, which clients show as speed.
 package enum Timings {
     /// The object.

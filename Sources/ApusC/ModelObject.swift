@@ -111,7 +111,7 @@ final class ModelObject: Handled {
         let object = try Handles.object(model, ModelObject.self)
         let output = try wanted(prompt, "prompt")
         let fields = try Options.request(request, requestLength)
-        let body = try TemplateBody(fields)
+        let body = try TemplateBody(fields, defaults: object.requests.defaults)
         let format: ChatFormat
         if let source = try fields.string("chat_template") {
             format = try ChatFormat.find(object.model.metadata, object.model.tokenizer, replacedBy: source)

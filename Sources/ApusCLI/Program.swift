@@ -26,9 +26,16 @@ package enum Program {
             try? Console.writeLine(answer)
             return
         }
-        let translation = LlamaServerFlags.translate(arguments)
-        for note in translation.notes { Console.warn(note) }
-        await run(ServeCommand.self) { try ServeCommand.parse(translation.arguments) }
+        await run(ServeCommand.self) {
+            let translation: (arguments: [String], notes: [String])
+            do throws(ApusError) {
+                translation = try LlamaServerFlags.translate(arguments)
+            } catch {
+                throw ValidationError(error.message)
+            }
+            for note in translation.notes { Console.warn(note) }
+            return try ServeCommand.parse(translation.arguments)
+        }
     }
 
     /// Sees to signals. Comes first.

@@ -216,7 +216,7 @@ struct SamplingFlags: ParsableArguments {
     }
 
     /// The texts that end a repetition: as in llama.cpp the first one given drops the default ones, and "none" all.
-    private var breakers: [String] {
+    var breakers: [String] {
         if drySequenceBreakers.isEmpty { return DRYBreakers.standard }
         let last = drySequenceBreakers.lastIndex(of: "none").map { $0 + 1 } ?? 0
         return drySequenceBreakers[last...].map(Self.unescaped)

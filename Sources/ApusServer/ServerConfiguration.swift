@@ -1,5 +1,6 @@
 public import Apus
 internal import ApusAPI
+public import ApusJSON
 
 /// How a server is set up.
 public struct ServerConfiguration: Sendable {
@@ -55,8 +56,18 @@ public struct ServerConfiguration: Sendable {
     public var acceptsAnyModel = false
     /// A chat template in place of the models' own, or the name of one; nil for the models' own.
     public var chatTemplate: String?
+    /// Variables of the template where a request does not say them, such as `enable_thinking`.
+    public var templateVariables: [JSONValue.Member] = []
+    /// Whether what a model thinks before it answers is told apart from the answer, where its template knows of that.
+    public var separatesThoughts = true
+    /// Whether a conversation that ends with the assistant's message has that message continued.
+    public var continuesLastAnswer = false
+    /// Whether the texts of control tokens are part of replies.
+    public var rendersSpecialTokens = false
     /// How tokens are drawn where a request does not say it.
     public var sampling = SamplingOptions()
+    /// Texts that end a repetition where a request does not say it, for DRY.
+    public var dryBreakers = DRYBreakers.standard
     /// The most tokens of a reply where a request does not say it; nil for no limit but the context.
     public var maxTokens: Int?
     /// Which states make the vector of an embedding.
@@ -84,8 +95,10 @@ public struct ServerConfiguration: Sendable {
     /// What holds where a request does not say it.
     var defaults: RequestDefaults {
         var defaults = RequestDefaults()
-        (defaults.sampling, defaults.maxTokens) = (sampling, maxTokens)
+        (defaults.sampling, defaults.dryBreakers, defaults.maxTokens) = (sampling, dryBreakers, maxTokens)
         (defaults.chatTemplate, defaults.pooling) = (chatTemplate, pooling)
+        (defaults.templateVariables, defaults.separatesThoughts) = (templateVariables, separatesThoughts)
+        (defaults.continuesLastAnswer, defaults.rendersSpecialTokens) = (continuesLastAnswer, rendersSpecialTokens)
         return defaults
     }
 

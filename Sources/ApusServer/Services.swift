@@ -39,6 +39,16 @@ final class Services: Sendable {
         loading = Mutex(Set(configuration.preloadedModels))
     }
 
+    /// What tells thoughts from answers, unless the server was set up to leave them in.
+    func told(_ thoughts: ThoughtSplitter?) -> ThoughtSplitter? {
+        configuration.separatesThoughts ? thoughts : nil
+    }
+
+    /// Whether a model's template knows of thoughts.
+    func marksThoughts(_ description: ModelDescription) -> Bool {
+        configuration.chatTemplate.map(ChatFormat.marksThoughts) ?? description.marksThoughts
+    }
+
     // MARK: Models
 
     /// What a request does that comes while the server still loads the models that it was started with.

@@ -30,6 +30,12 @@ import Testing
         (#"{"messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_object"}}"#, "response_format"),
         (#"{"messages":[{"role":"user","content":"a"}],"grammar":"root ::= \"a\""}"#, "grammar"),
         (#"{"messages":[{"role":"user","content":"a"}],"continue_final_message":3}"#, "continue_final_message"),
+        (#"{"messages":[{"role":"user","content":"a"}],"function_call":{"name":"a"}}"#, "function_call"),
+        (#"{"messages":[{"role":"user","content":"a"}],"guided_json":{"type":"object"}}"#, "guided_json"),
+        (
+            #"{"messages":[{"role":"user","content":"a"}],"stop":[""# + String(repeating: "a", count: 1 << 16)
+                + #"a"]}"#, "stop"
+        ),
     ])
     func `A chat request is refused with the name of what is wrong`(body: String, parameter: String) async throws {
         let reply = try await Self.server().post("/v1/chat/completions", body)
@@ -54,6 +60,51 @@ import Testing
         let reply = try await Self.server().post("/v1/completions", body)
         #expect(reply.status == 400, "\(reply.text)")
         #expect(try reply.json()["error"]?["param"] == (parameter.map(JSONValue.string) ?? .null), "\(reply.text)")
+    }
+
+    @Test func `What would take too much memory or time is refused at once, and harms nobody`() async throws {
+        let server = try await Self.server()
+        func refused(_ path: String, _ body: String, _ word: String) async throws {
+            let reply = try await server.post(path, body)
+            #expect(reply.status == 400 && reply.text.contains(word), "\(reply.status) \(reply.text.prefix(200))")
+        }
+        func long(_ text: String, _ count: Int) -> String { String(repeating: text, count: count) }
+        try await refused("/completion", #"{"prompt":"a","n_probs":258,"n":128}"#, "n_probs")
+        let few = try await server.post("/completion", #"{"prompt":"a","n_probs":258,"n_predict":1}"#)
+        #expect(few.status == 200)
+        try await refused("/tokenize", "{\"content\":\"\(long("a", 9 << 20))\"}", "content has more than")
+        try await refused("/completion", "{\"prompt\":\"a\",\"logit_bias\":[[\"\(long("a", 2000))\",1]]}", "logit_bias")
+        for template in [long("{{ if .System }}", 200_000), long("a", 2 << 20)] {
+            try await refused(
+                "/api/generate", "{\"model\":\"tiny\",\"prompt\":\"a\",\"template\":\"\(template)\"}", "template")
+        }
+        try await refused(
+            "/api/generate", "{\"model\":\"tiny\",\"prompt\":\"a\",\"template\":\"\(long("{{ if .System }}", 200))\"}",
+            "nested")
+        // Of a text that is cut anyway only so much is read as can matter.
+        let cut = try await server.post("/api/embed", "{\"model\":\"tiny\",\"input\":\"\(long("é", 1 << 20))\"}")
+        #expect(try cut.json()["prompt_eval_count"] == 2048)
+        try await refused("/v1/embeddings", "{\"input\":\"\(long("a", 1 << 20))\"}", "context_length_exceeded")
+    }
+
+    @Test func `Long bodies have so many bytes together, and others need none of them`() async throws {
+        let server = try await TestServer { $0.bodyLimit = 2 << 20 }
+        // No JSON, which is soon seen; together more than one may have.
+        let body = [UInt8](repeating: 0x20, count: 3 << 19)
+        let head = server.head("POST", "/tokenize", ["Content-Length: \(body.count)"]) + Array("\r\n".utf8)
+        // One that has sent all but its end has the room, as long as it is there.
+        let waiting = Task { try await server.exchange(head + body.dropLast(), until: { !$0.isEmpty }) }
+        var reply = try await server.post("/tokenize", body)
+        for _ in 0..<100 where reply.status != 503 {
+            try await Task.sleep(for: .milliseconds(100))
+            reply = try await server.post("/tokenize", body)
+        }
+        #expect(reply.status == 503 && reply.headers["retry-after"] == "1", "\(reply.text)")
+        #expect(try await server.post("/tokenize", #"{"content":"ab"}"#).status == 200)
+        try await server.stop()
+        _ = try? await waiting.value
+        let other = try await TestServer { $0.bodyLimit = 2 << 20 }
+        for _ in 0..<3 { #expect(try await other.post("/tokenize", body).status == 400) }
     }
 
     @Test func `Bytes that are no UTF-8 are refused`() async throws {

@@ -22,6 +22,37 @@ import Testing
         if case .array(let list)? = value { list } else { [] }
     }
 
+    @Test func `What ends a repetition can be set for all requests`() async throws {
+        let dry =
+            #""prompt":"abababab","n_predict":60,"seed":5,"ignore_eos":true,"dry_multiplier":50,"dry_allowed_length":1"#
+        func said(_ server: TestServer, _ more: String = "") async throws -> String {
+            text(try await server.post("/completion", "{\(dry)\(more)}").json()["content"])
+        }
+        let server = try await TestServer { $0.dryBreakers = ["a", "b"] }
+        let plain = try await TestServer()
+        let broken = try await said(plain, #","dry_sequence_breakers":["a","b"]"#)
+        #expect(try await said(server) == broken)
+        #expect(try await said(plain) != broken)
+        #expect(try await said(server, #","dry_sequence_breakers":["\n",":","\"","*"]"#) == said(plain))
+    }
+
+    @Test func `Streams of OpenAI's tell of progress where it is asked for`() async throws {
+        let server = try await TestServer()
+        for (path, question) in [
+            ("/v1/chat/completions", #""messages":[{"role":"user","content":"ab"}]"#),
+            ("/v1/completions", #""prompt":"ab""#),
+        ] {
+            let body = "{\(question),\"max_tokens\":2,\"stream\":true"
+            let told = try await server.post(path, body + ",\"return_progress\":true}").events()
+            let progress = try #require(told.compactMap { $0["prompt_progress"] }.last)
+            #expect(
+                progress["processed"] == progress["total"] && progress["cache"] != nil && progress["time_ms"] != nil)
+            #expect(told.allSatisfy { list($0["choices"]).count == 1 })
+            let plain = try await server.post(path, body + "}").events()
+            #expect(plain.allSatisfy { $0["prompt_progress"] == nil } && plain.count < told.count)
+        }
+    }
+
     @Test func `A completion is the same in one piece and in many`() async throws {
         let server = try await TestServer()
         let request =

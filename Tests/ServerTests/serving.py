@@ -46,15 +46,17 @@ def wait_until(holds, what, seconds=PATIENCE):
 class Server:
     """An `apus serve` of its own process; use it in a `with` statement.
 
-    `arguments` are further ones of the command; `models` are what is loaded from the start.
+    `arguments` are further ones of the command; `models` are what is loaded from the start; `program` is another one
+    beside `apus` that serves.
     """
 
-    def __init__(self, log, *arguments, models=(MODEL_FILE,), port=None):
+    def __init__(self, log, *arguments, models=(MODEL_FILE,), port=None, program=None):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(log)
         flags = [flag for model in models for flag in ("-m", model)]
-        self.command = [str(a) for a in (BINARY, "serve", *flags, "--port", self.port, *arguments)]
+        command = [BINARY.with_name(program)] if program else [BINARY, "serve"]
+        self.command = [str(a) for a in (*command, *flags, "--port", self.port, *arguments)]
         self.process = None
 
     def __enter__(self):

@@ -5,6 +5,9 @@ public import ApusTokenizer
 
 /// How a model wants a conversation: its chat template and the texts of the tokens that the template knows by name.
 public struct ChatFormat: Sendable {
+    /// Whether the template knows of models that think before they answer, in `<think>` and `</think>`.
+    public let marksThoughts: Bool
+
     private let template: ChatTemplate
     private let specialTokens: [JSONValue.Member]
 
@@ -19,6 +22,7 @@ public struct ChatFormat: Sendable {
     /// - Throws: `ApusError` of `ChatTemplate.init`, or `format` when the file names tokens that it has not.
     public init(source: String, metadata: Metadata) throws(ApusError) {
         template = try ChatTemplate(source: source)
+        marksThoughts = Self.marksThoughts(source)
         specialTokens = try Self.specialTokens(metadata)
     }
 
@@ -151,6 +155,11 @@ public struct ChatFormat: Sendable {
             prompt.bytes, addSpecial: false, parseSpecial: true, literal: parsesSpecial ? [] : prompt.foreign)
         guard tokenizer.addsBOS, let bos = tokenizer.bosID, ids.first != bos else { return ids }
         return [bos] + ids
+    }
+
+    /// Whether a template's text has the marks of thoughts.
+    package static func marksThoughts(_ source: String) -> Bool {
+        source.contains("<think>") || source.contains("</think>")
     }
 
     /// The texts of the tokens that templates know by name.

@@ -67,13 +67,19 @@ package enum Messages {
 extension ChatPromptOptions {
     /// What a chat request says of the prompt: `chat_template_kwargs`, `add_generation_prompt`, `continue_final_message`.
     ///
+    /// - Parameters:
+    ///   - fields: The request.
+    ///   - messages: The conversation.
+    ///   - defaults: What holds where the request does not say it.
     /// - Throws: 400 with the parameter.
-    package init(_ fields: Fields) throws(RequestError) {
+    package init(_ fields: Fields, messages: [ChatMessage], defaults: RequestDefaults) throws(RequestError) {
         self.init()
-        addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? true
+        let begins = try fields.bool("add_generation_prompt")
+        addsGenerationPrompt = begins ?? true
         // llama-server's clients may say what goes on: it is always the content.
         let isNamed = fields.value("continue_final_message") == "content"
-        continuesFinalMessage = isNamed ? true : try fields.bool("continue_final_message") ?? false
+        let isOpen = defaults.continuesLastAnswer && begins != true && messages.last?.role == "assistant"
+        continuesFinalMessage = isNamed ? true : try fields.bool("continue_final_message") ?? isOpen
         if let value = fields.value("chat_template_kwargs") {
             guard case .object(let members) = value else {
                 throw fields.wrong("chat_template_kwargs", value, wanted: "an object")

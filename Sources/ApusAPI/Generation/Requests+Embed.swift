@@ -19,6 +19,9 @@ extension Requests {
         let tokenizer = use.tokenizer
         let limit = use.engine.contextLength
         let texts = try prompts.enumerated().map { index, prompt in
+            if case .text(let bytes, _) = prompt {
+                try checkLength(bytes.count, use: use, limit: limit, parameter: parameter)
+            }
             let ids = prompt.ids(tokenizer)
             let place = prompts.count == 1 ? parameter : "\(parameter)[\(index)]"
             if ids.isEmpty { throw RequestError.invalid(place, "\(place) has no tokens, wanted: at least one") }

@@ -1,5 +1,6 @@
 package import Apus
 internal import ApusGGUF
+internal import ApusTemplate
 internal import ApusTokenizer
 
 /// What bodies of requests become: prompts, and requests to the engine of a model.
@@ -40,24 +41,34 @@ package final class Requests: Sendable {
         }
     }
 
-    /// The tokens of a conversation, in which only the template makes control tokens.
+    /// The prompt of a conversation, in which only the template makes control tokens.
     ///
     /// - Parameters:
     ///   - messages: The conversation.
     ///   - use: The model.
-    ///   - options: What else the template is told.
+    ///   - options: What else the template is told, beside the defaults.
     /// - Throws: 400, with what the template has to say against the messages.
-    package func promptIDs(
+    package func chatPrompt(
         _ messages: [ChatMessage], _ use: ModelUse, options: ChatPromptOptions = ChatPromptOptions()
-    ) throws(RequestError) -> [Int32] {
+    ) throws(RequestError) -> ChatPrompt {
         let format = try chatFormat(use)
+        let limit = use.engine.contextLength
         let bytes = messages.reduce(0) { $0 + ($1.content?.utf8.count ?? 0) }
-        try checkLength(bytes, use: use, limit: use.engine.contextLength, parameter: "messages")
+        try checkLength(bytes, use: use, limit: limit, parameter: "messages")
+        let prompt: RenderedPrompt
         do {
-            return try format.ids(messages, tokenizer: use.tokenizer, options: options)
+            prompt = try format.prompt(messages, options: options.with(defaults))
         } catch {
             throw .invalid("messages", error.message, code: "template_error")
         }
+        // Templates write more than the contents.
+        try checkLength(prompt.bytes.count, use: use, limit: limit, parameter: "messages")
+        let ids = ChatFormat.ids(of: prompt, tokenizer: use.tokenizer)
+        guard format.marksThoughts else { return ChatPrompt(ids: ids, thoughts: nil) }
+        let begun = options.continuesFinalMessage ? messages.last?.content : nil
+        return ChatPrompt(
+            ids: ids,
+            thoughts: begun.map(ThoughtSplitter.init(continuing:)) ?? ThoughtSplitter(after: prompt.bytes))
     }
 
     /// Starts requests that make up one reply.
@@ -96,7 +107,23 @@ package final class Requests: Sendable {
                 promptTokens: ids.count, completionTokens: request.generation.maxTokens ?? 0, limit: limit,
                 parameter: parameter)
         }
+        try checkProbabilities(request, room: limit - ids.count + 1)
     }
+
+    /// Refuses so many log probabilities that they would fill the memory: a whole vocabulary's for a long reply.
+    private func checkProbabilities(_ request: EngineRequest, room: Int) throws(RequestError) {
+        guard let top = request.logProbabilities, top > Self.freeProbabilities else { return }
+        let tokens = min(request.generation.maxTokens ?? room, room) * request.choices
+        guard tokens > Self.mostProbabilities / top else { return }
+        throw .invalid(
+            "n_probs",
+            "n_probs is \(top) for up to \(tokens) tokens, wanted: at most \(Self.freeProbabilities), or fewer tokens "
+                + "(at most \(Self.mostProbabilities) probabilities altogether)",
+            code: "invalid_value")
+    }
+
+    /// As many for each token are nobody's concern; of more there may be so many altogether, about 100 MB of a reply.
+    private static let (freeProbabilities, mostProbabilities) = (128, 1 << 18)
 
     /// Refuses a text that has more tokens than the context holds, however it is cut: nobody waits while it is.
     ///
@@ -114,6 +141,15 @@ package final class Requests: Sendable {
         throw .contextFull(promptTokens: tokens, completionTokens: 0, limit: limit, parameter: parameter)
     }
 
+    /// The beginning of a text that has more tokens than the context holds in any case, or all of it.
+    package func beginning(of text: [UInt8], use: ModelUse, limit: Int) -> [UInt8] {
+        // A token more than there is room for, and whole characters.
+        let (most, overflow) = longestToken(of: use.model).multipliedReportingOverflow(by: limit + 1)
+        guard !overflow, text.count > most else { return text }
+        let end = text[...most].lastIndex { $0 & 0xC0 != 0x80 } ?? 0
+        return Array(text[..<end])
+    }
+
     /// Bytes of a vocabulary's longest token.
     private func longestToken(of model: Model) -> Int {
         longestTokens.value(for: model) { model in
@@ -121,5 +157,22 @@ package final class Requests: Sendable {
                 max($0, model.tokenizer.bytes(of: $1, renderSpecial: true).count)
             }
         }
+    }
+}
+
+/// The prompt of a conversation.
+package struct ChatPrompt: Sendable {
+    /// Its tokens.
+    package let ids: [Int32]
+    /// Tells thoughts from the answer in the reply; nil where the template knows of none.
+    package let thoughts: ThoughtSplitter?
+}
+
+extension ChatPromptOptions {
+    /// The same with the variables that hold where the request does not say them.
+    package func with(_ defaults: RequestDefaults) -> ChatPromptOptions {
+        var options = self
+        options.variables = defaults.templateVariables + variables
+        return options
     }
 }

@@ -9,9 +9,13 @@ extension SamplingOptions {
     /// - Parameters:
     ///   - fields: The request, or its `options`.
     ///   - defaults: What counts where it says nothing.
+    ///   - dryBreakers: The texts that end a repetition where it says nothing.
     ///   - tokenizer: The model's.
     /// - Throws: 400 with the parameter.
-    package init(_ fields: Fields, defaults: SamplingOptions, tokenizer: any Tokenizer) throws(RequestError) {
+    package init(
+        _ fields: Fields, defaults: SamplingOptions, dryBreakers standard: [String] = DRYBreakers.standard,
+        tokenizer: any Tokenizer
+    ) throws(RequestError) {
         self = defaults
         for (name, path) in Self.floats {
             if let value = try fields.double(name) { self[keyPath: path] = Float(value) }
@@ -28,7 +32,7 @@ extension SamplingOptions {
         // As many as are applied to every token of everybody.
         if let names = try fields.strings("samplers", most: 32) { samplers = names }
         if usesDRY {
-            let breakers = try fields.strings("dry_sequence_breakers", most: 32) ?? DRYBreakers.standard
+            let breakers = try fields.strings("dry_sequence_breakers", most: 32) ?? standard
             dryBreakers = DRYBreakers.sequences(of: breakers, in: tokenizer)
         }
         do {
@@ -97,6 +101,10 @@ extension SamplingOptions {
                     throw fields.wrong("logit_bias[\(index)]", pair, wanted: "an array of a token and a number")
                 }
                 if case .string(let text) = elements[0] {
+                    guard text.utf8.count <= 1024 else {
+                        throw fields.wrong(
+                            "logit_bias[\(index)][0]", elements[0], wanted: "a text of at most 1024 bytes")
+                    }
                     for id in tokenizer.encode(text, addSpecial: false, parseSpecial: false) {
                         try add(Int(id), elements[1], at: "logit_bias[\(index)]")
                     }

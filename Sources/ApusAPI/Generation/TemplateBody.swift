@@ -9,10 +9,13 @@ package struct TemplateBody: Sendable {
 
     /// Reads it.
     ///
+    /// - Parameters:
+    ///   - fields: The body.
+    ///   - defaults: What holds where it does not say it.
     /// - Throws: 400 with the parameter.
-    package init(_ fields: Fields) throws(RequestError) {
+    package init(_ fields: Fields, defaults: RequestDefaults) throws(RequestError) {
         messages = try Messages.read(fields)
-        var options = try ChatPromptOptions(fields)
+        var options = try ChatPromptOptions(fields, messages: messages, defaults: defaults).with(defaults)
         options.tools = try fields.array("tools").map(JSONValue.array) ?? .null
         self.options = options
     }

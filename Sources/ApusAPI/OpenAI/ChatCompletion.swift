@@ -8,11 +8,16 @@ package struct ChatCompletionBody: OpenAIBody {
     private let fields: Fields
     private let options: ReplyOptions
     private let messages: [ChatMessage]
+    /// What becomes of thoughts before the answer, in llama-server's words: they stay in it, or are told apart.
+    private let reasoningFormat: ReasoningFormat?
+
+    private enum ReasoningFormat: String, CaseIterable { case none, auto, deepseek }
 
     package init(_ fields: Fields) throws(RequestError) {
         self.fields = fields
         try RequestRules.check(fields)
         options = try ReplyOptions(fields)
+        reasoningFormat = try fields.word("reasoning_format", as: ReasoningFormat.self)
         messages = try Messages.read(fields)
         model = try fields.string("model")
     }
@@ -20,11 +25,15 @@ package struct ChatCompletionBody: OpenAIBody {
     package func start(
         _ use: ModelUse, _ requests: Requests, signal: CancelSignal
     ) throws(RequestError) -> OpenAIReply {
-        var request = EngineRequest(.ids(try requests.promptIDs(messages, use, options: ChatPromptOptions(fields))))
-        try request.read(fields, use: use, defaults: requests.defaults)
+        let defaults = requests.defaults
+        let prompt = try requests.chatPrompt(
+            messages, use, options: ChatPromptOptions(fields, messages: messages, defaults: defaults))
+        var request = EngineRequest(.ids(prompt.ids))
+        try request.read(fields, use: use, defaults: defaults)
         request.logProbabilities = try options.chatLogProbabilities(fields, use: use)
         let generation = try requests.generate([request], use: use, signal: signal, parameter: "messages")
-        let shape = ChatReplyShape(use: use, options: options)
+        let isApart = reasoningFormat.map { $0 != .none } ?? defaults.separatesThoughts
+        let shape = ChatReplyShape(use: use, options: options, thoughts: isApart ? prompt.thoughts : nil)
         return OpenAIReply(
             generation: generation, isStreamed: options.isStreamed,
             stream: ChatStream(shape: shape, choices: request.choices)
@@ -36,6 +45,8 @@ package struct ChatCompletionBody: OpenAIBody {
 struct ChatReplyShape: Sendable {
     let use: ModelUse
     let options: ReplyOptions
+    /// Tells thoughts from answers; nil where there is nothing to tell.
+    let thoughts: ThoughtSplitter?
     let id = OpenAI.id("chatcmpl")
     let created = UnixTime.now
 
@@ -49,9 +60,12 @@ struct ChatReplyShape: Sendable {
     /// The reply in one piece.
     func whole(_ result: Generation.Result) -> JSONValue {
         let choices = result.replies.enumerated().map { index, reply -> JSONValue in
-            [
-                "index": .int(index),
-                "message": ["role": "assistant", "content": .string(reply.text)],
+            var thoughts = thoughts
+            let text = thoughts?.split(reply.text) ?? .init(answer: reply.text)
+            var message: [JSONValue.Member] = [.init("role", "assistant"), .init("content", .string(text.answer))]
+            if !text.thought.isEmpty { message.append(.init("reasoning_content", .string(text.thought))) }
+            return [
+                "index": .int(index), "message": .object(message),
                 "logprobs": options.logProbabilities
                     ? logProbabilities(reply.tokens.compactMap(\.logProbability)) : .null,
                 "finish_reason": .string(OpenAI.finishReason(reply.completion)),
@@ -105,10 +119,14 @@ struct ChatStream: StreamRenderer {
     private let shape: ChatReplyShape
     private let choices: Int
     private var usages: [EngineUsage] = []
+    private let beginning = ContinuousClock.now
+    /// Tells thoughts from answers, for each choice.
+    private var thoughts: [ThoughtSplitter?]
 
     init(shape: ChatReplyShape, choices: Int) {
         self.shape = shape
         self.choices = choices
+        thoughts = .init(repeating: shape.thoughts, count: choices)
     }
 
     mutating func start() -> [JSONValue] {
@@ -117,20 +135,20 @@ struct ChatStream: StreamRenderer {
 
     mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
-        case .prompt, .promptLogProbabilities: return []
+        case .promptLogProbabilities: return []
+        case .prompt(let progress):
+            guard shape.options.returnsProgress else { return [] }
+            return [.object(shape.chunk(0, [:]) + [progress.member(since: beginning)])]
         case .token(let token):
-            if token.text.isEmpty, token.logProbability == nil { return [] }
-            return [
-                .object(
-                    shape.chunk(
-                        token.choice, ["content": .string(token.text)], logProbability: token.logProbability))
-            ]
+            let delta = delta(token.text, token.choice)
+            if delta.isEmpty, token.logProbability == nil { return [] }
+            let content: JSONValue = delta.isEmpty ? ["content": ""] : .object(delta)
+            return [.object(shape.chunk(token.choice, content, logProbability: token.logProbability))]
         case .finished(let completion):
             usages.append(completion.usage)
+            let delta = delta(completion.text, completion.choice, isLast: true)
             var objects: [JSONValue] = []
-            if !completion.text.isEmpty {
-                objects.append(.object(shape.chunk(completion.choice, ["content": .string(completion.text)])))
-            }
+            if !delta.isEmpty { objects.append(.object(shape.chunk(completion.choice, .object(delta)))) }
             var last = shape.chunk(completion.choice, [:], finishReason: OpenAI.finishReason(completion))
             if usages.count == choices { last.append(.init("timings", Timings.json(usages))) }
             return objects + [.object(last)]
@@ -138,4 +156,12 @@ struct ChatStream: StreamRenderer {
     }
 
     mutating func finish() -> [JSONValue] { shape.options.includesUsage ? [shape.usageChunk(usages)] : [] }
+
+    /// What a piece of text adds to a choice's message; nothing while it is not known whether it is a thought.
+    private mutating func delta(_ text: String, _ choice: Int, isLast: Bool = false) -> [JSONValue.Member] {
+        var piece = thoughts[choice]?.add(text) ?? .init(answer: text)
+        if isLast, let rest = thoughts[choice]?.finish() { piece += rest }
+        return [("reasoning_content", piece.thought), ("content", piece.answer)].filter { !$0.1.isEmpty }
+            .map { .init($0, .string($1)) }
+    }
 }

@@ -38,7 +38,7 @@ package struct CompletionBody: OpenAIBody {
         }
         let generation = try requests.generate(all, use: use, signal: signal, parameter: "prompt")
         let shape = TextReplyShape(
-            generation, texts: prompts.map(\.text), echoes: echoes, includesUsage: options.includesUsage)
+            generation, texts: prompts.map(\.text), echoes: echoes, options: options)
         return OpenAIReply(
             generation: generation, isStreamed: options.isStreamed, stream: TextStream(shape: shape), whole: shape.whole
         )
@@ -51,7 +51,7 @@ struct TextReplyShape: Sendable {
     let prompts: [Prompt]
     /// Texts of each prompt.
     let choices: Int
-    let includesUsage: Bool
+    let options: ReplyOptions
     /// Whether there are log probabilities.
     let hasLogProbabilities: Bool
     let id = OpenAI.id("cmpl")
@@ -73,13 +73,13 @@ struct TextReplyShape: Sendable {
     ///   - generation: What is under way.
     ///   - texts: The prompts, where they came as text.
     ///   - echoes: Whether replies begin with the prompt.
-    ///   - includesUsage: Whether the last piece of a stream tells what the reply took.
-    init(_ generation: Generation, texts: [String?], echoes: Bool, includesUsage: Bool) {
+    ///   - options: The form of the reply.
+    init(_ generation: Generation, texts: [String?], echoes: Bool, options: ReplyOptions) {
         use = generation.use
         let tokenizer = use.tokenizer
         choices = generation.requests.first?.choices ?? 1
         hasLogProbabilities = generation.requests.first?.logProbabilities != nil
-        self.includesUsage = includesUsage
+        self.options = options
         prompts = zip(generation.requests, texts).map { request, text in
             let ids = request.prompt.ids(tokenizer)
             guard echoes else { return Prompt(ids: ids, echo: nil, hasAddedToken: false) }
@@ -154,6 +154,13 @@ struct TextReplyShape: Sendable {
             ]))
     }
 
+    /// A piece that tells how far a prompt has come.
+    func progressChunk(_ source: Int, _ progress: PromptProgress, since beginning: ContinuousClock.Instant) -> JSONValue
+    {
+        guard case .object(let members) = chunk(source, 0, "") else { return [:] }
+        return .object(members + [progress.member(since: beginning)])
+    }
+
     /// The piece that tells what the reply took.
     func usageChunk(_ usages: [[EngineUsage]]) -> JSONValue {
         .object(head([]) + [.init("usage", OpenAI.usage(usages))])
@@ -166,6 +173,7 @@ struct TextStream: StreamRenderer {
     let errorStyle = ErrorStyle.openAI
     private let shape: TextReplyShape
     private var usages: [[EngineUsage]]
+    private let beginning = ContinuousClock.now
     /// The scores so far of each choice, whose offsets go on.
     private var scores: [TextScores]
     /// Prompts that have been given back.
@@ -181,7 +189,8 @@ struct TextStream: StreamRenderer {
 
     mutating func render(_ event: EngineEvent, of source: Int) throws(RequestError) -> [JSONValue] {
         switch event {
-        case .prompt: return []
+        case .prompt(let progress):
+            return shape.options.returnsProgress ? [shape.progressChunk(source, progress, since: beginning)] : []
         case .promptLogProbabilities(let values): return echo(source, values)
         case .token(let token):
             var objects = echo(source, [])
@@ -203,7 +212,7 @@ struct TextStream: StreamRenderer {
         }
     }
 
-    mutating func finish() -> [JSONValue] { shape.includesUsage ? [shape.usageChunk(usages)] : [] }
+    mutating func finish() -> [JSONValue] { shape.options.includesUsage ? [shape.usageChunk(usages)] : [] }
 
     /// The prompt itself, once, where it is wanted.
     private mutating func echo(_ source: Int, _ values: [TokenLogProbability]) -> [JSONValue] {

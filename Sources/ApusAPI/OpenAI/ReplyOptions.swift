@@ -9,6 +9,8 @@ package struct ReplyOptions: Sendable {
     package let includesUsage: Bool
     /// Whether a chat reply has log probabilities.
     package let logProbabilities: Bool
+    /// Whether a stream tells how far the prompt has come, as llama-server's does.
+    package let returnsProgress: Bool
 
     /// Reads them.
     ///
@@ -16,6 +18,7 @@ package struct ReplyOptions: Sendable {
     package init(_ fields: Fields) throws(RequestError) {
         isStreamed = try fields.bool("stream") ?? false
         includesUsage = try fields.fields("stream_options")?.bool("include_usage") ?? false
+        returnsProgress = try fields.bool("return_progress") ?? false
         // Legacy completions have a number here.
         logProbabilities = fields.value("logprobs") == .bool(true)
     }
@@ -50,7 +53,8 @@ extension EngineRequest {
     ///
     /// - Throws: 400 with the parameter.
     package mutating func read(_ fields: Fields, use: ModelUse, defaults: RequestDefaults) throws(RequestError) {
-        sampling = try SamplingOptions(fields, defaults: defaults.sampling, tokenizer: use.tokenizer)
+        sampling = try SamplingOptions(
+            fields, defaults: defaults.sampling, dryBreakers: defaults.dryBreakers, tokenizer: use.tokenizer)
         choices = try fields.int("n", in: 1...Self.maxChoices) ?? 1
         let most = Int(Int32.max)
         let limits = try [
@@ -63,7 +67,8 @@ extension EngineRequest {
         } else {
             generation.maxTokens = defaults.maxTokens
         }
-        generation.stops = try fields.strings("stop") ?? []
+        generation.stops = try fields.stops()
+        generation.rendersSpecialTokens = defaults.rendersSpecialTokens
         generation.ignoresEndOfGeneration = try fields.bool("ignore_eos") ?? false
         reusesPrefix = try fields.bool("cache_prompt") ?? true
         if let milliseconds = try fields.int("t_max_predict_ms", in: -1...most), milliseconds > 0 {

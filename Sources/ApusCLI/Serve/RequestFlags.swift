@@ -27,6 +27,23 @@ struct RequestFlags: ParsableArguments {
         help: "Use what was computed for one prompt for others that begin alike.")
     var sharesPrefixes = true
 
+    @Option(
+        name: .customLong("reasoning-format"),
+        help: """
+            What becomes of a model's thoughts before it answers: auto tells them apart (reasoning_content, thinking) where \
+            the chat template knows of <think>, none leaves them in the answer; deepseek is the same as auto.
+            """)
+    var reasoningFormat = ReasoningFormat.auto
+
+    @Flag(
+        name: .customLong("prefill-assistant"), inversion: .prefixedNo,
+        help: "Continue the last message where it is the assistant's, unless a request says otherwise.")
+    var prefillsAssistant = false
+
+    @Flag(
+        name: .customLong("special"), help: "Have the texts of control tokens in replies, but of the one that ends it.")
+    var special = false
+
     @Option(name: .customLong("max-body"), help: "Bytes that a request's body may have.")
     var maxBody = ByteCount(100 << 20)
 
@@ -50,7 +67,15 @@ struct RequestFlags: ParsableArguments {
         configuration.library.engine.poolPositions = poolSize
         configuration.library.engine.sharesPrefixes = sharesPrefixes
         configuration.maxQueue = maxQueue
+        configuration.separatesThoughts = reasoningFormat != .none
+        configuration.continuesLastAnswer = prefillsAssistant
+        configuration.rendersSpecialTokens = special
         configuration.bodyLimit = maxBody.value
         configuration.headerLimit = maxHeader.value
     }
+}
+
+/// What becomes of thoughts, in llama-server's words.
+enum ReasoningFormat: String, ExpressibleByArgument, CaseIterable {
+    case none, auto, deepseek
 }

@@ -30,7 +30,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try configuration()
-        let logger = log.logger()
+        let logger = try log.logger()
         let server = try ApusServer(configuration: configuration, logger: logger) { ports in
             let scheme = configuration.tls == nil ? "http" : "https"
             let addresses = zip(configuration.listeners, ports).map { "\(scheme)://\($0.host):\($1)" }
@@ -48,6 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
         requests.apply(to: &configuration)
         configuration.library.load = compute.loadOptions
         configuration.sampling = try sampling.plainOptions()
+        configuration.dryBreakers = sampling.breakers
         return configuration
     }
 }
@@ -60,12 +61,28 @@ struct LogFlags: ParsableArguments {
     @Option(name: .customLong("log-format"), help: "How lines are written; json is an object a line.")
     var format = LogFormat.text
 
+    @Option(
+        name: .customLong("log-file"), help: "Write the log to the end of a file, not to standard error.",
+        completion: .file())
+    var file: String?
+
     /// The server's log.
-    func logger() -> Logger {
-        var logger = Logger(label: "apus") { label in
+    ///
+    /// - Throws: `ApusError` with code `io` when its file cannot be written to.
+    func logger() throws(ApusError) -> Logger {
+        var descriptor = STDERR_FILENO
+        if let file {
+            descriptor = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+            if descriptor < 0 {
+                throw ApusError(
+                    .io, "--log-file: cannot write \(ApusError.quoted(file)): \(String(cString: strerror(errno)))")
+            }
+        }
+        var logger = Logger(label: "apus") { [descriptor] label in
             switch format {
-            case .text: StreamLogHandler.standardError(label: label)
-            case .json: JSONLogHandler()
+            case .text where file == nil: StreamLogHandler.standardError(label: label)
+            case .text: LineLogHandler(descriptor: descriptor, format: LineLogHandler.text)
+            case .json: LineLogHandler(descriptor: descriptor, format: LineLogHandler.json)
             }
         }
         logger.logLevel = Logger.Level(rawValue: level.rawValue) ?? .info

@@ -1,5 +1,6 @@
 import Apus
 import ApusGGUF
+import ApusJSON
 import ApusServer
 import ArgumentParser
 
@@ -54,6 +55,13 @@ struct ServedModels: ParsableArguments {
         completion: .file())
     var template: String?
 
+    @Option(
+        name: .customLong("chat-template-kwargs"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            #"Variables of the chat template, as {"enable_thinking": false}; a request's come before them."#,
+            discussion: "May be given several times; of several with a name the last one counts.", valueName: "json"))
+    var templateVariables: [String] = []
+
     @Option(name: .customLong("pooling"), help: "Which states make the vector of an embedding: mean, last or cls.")
     var pooling = EmbeddingPooling.mean.rawValue
 
@@ -92,6 +100,7 @@ struct ServedModels: ParsableArguments {
         configuration.library.maxLoaded = maxLoaded
         configuration.pooling = EmbeddingPooling(rawValue: pooling) ?? .mean
         if let template { configuration.chatTemplate = try Self.templateSource(template) }
+        for text in templateVariables { configuration.templateVariables += try Self.variables(text) }
     }
 
     /// The names of the files that are loaded at once.
@@ -106,6 +115,15 @@ struct ServedModels: ParsableArguments {
             names.append(entry.name)
         }
         return names
+    }
+
+    private static func variables(_ text: String) throws(ApusError) -> [JSONValue.Member] {
+        let value = try JSONValue(parsing: Array(text.utf8), name: "--chat-template-kwargs", maxDepth: 64)
+        guard case .object(let members) = value else {
+            throw ApusError(
+                .invalidArgument, "--chat-template-kwargs is \(ApusError.quoted(text)), wanted: an object in JSON")
+        }
+        return members
     }
 
     private static func templateSource(_ template: String) throws(ApusError) -> String {

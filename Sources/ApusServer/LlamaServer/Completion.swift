@@ -208,16 +208,8 @@ struct CompletionStream: StreamRenderer {
 
     private func progress(_ source: Int) -> JSONValue {
         guard let progress = progress[source] else { return [:] }
-        let milliseconds = Int((ContinuousClock.now - beginning).seconds * 1e3)
         return reply.piece(
             "", [], index: reply.index(0, of: source), predicted: 0, evaluated: progress.total,
-            more: [
-                .init(
-                    "prompt_progress",
-                    [
-                        "total": .int(progress.total), "cache": .int(progress.reused),
-                        "processed": .int(progress.processed), "time_ms": .int(milliseconds),
-                    ])
-            ])
+            more: [progress.member(since: beginning)])
     }
 }

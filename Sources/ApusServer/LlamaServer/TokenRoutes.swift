@@ -30,7 +30,8 @@ extension LlamaServerRoutes {
     private func tokens(_ fields: Fields, _ use: ModelUse) throws(RequestError) -> [Int32] {
         if fields.value("messages") != nil {
             let messages = try Messages.read(fields)
-            return try services.requests.promptIDs(messages, use, options: try ChatPromptOptions(fields))
+            let options = try ChatPromptOptions(fields, messages: messages, defaults: services.requests.defaults)
+            return try services.requests.chatPrompt(messages, use, options: options).ids
         }
         // What is absent differs: vLLM adds the begin token unless it is told not to, llama-server the other way round.
         let name = fields.has("content") ? "content" : "prompt"
@@ -44,8 +45,15 @@ extension LlamaServerRoutes {
         case let value?: parts = [value]
         }
         var ids: [Int32] = []
+        var bytes = 0
         for (index, part) in parts.enumerated() {
             if case .string(let text) = part {
+                bytes += text.utf8.count
+                guard bytes <= Self.mostTextBytes else {
+                    throw .invalid(
+                        name, "\(name) has more than \(Self.mostTextBytes) bytes, which is all that may be at once",
+                        code: "invalid_value")
+                }
                 ids += use.tokenizer.encode(
                     text, addSpecial: addSpecial && index == 0, parseSpecial: parseSpecial)
             } else {
@@ -57,6 +65,9 @@ extension LlamaServerRoutes {
         }
         return ids
     }
+
+    /// Bytes of a text that is cut into tokens: of each byte may come a token, and of that a hundred bytes of a reply.
+    private static let mostTextBytes = 8 << 20
 
     /// The text of a token; its bytes where they are a part of a character only.
     private func piece(_ id: Int32, _ tokenizer: any Tokenizer) -> JSONValue {
@@ -79,7 +90,7 @@ extension LlamaServerRoutes {
     /// `POST /apply-template`: the prompt that a chat request would have.
     func applyTemplate(_ call: Call) async throws -> JSONValue {
         let fields = try call.fields()
-        let body = try TemplateBody(fields)
+        let body = try TemplateBody(fields, defaults: services.requests.defaults)
         let use = try await use(fields, call)
         return ["prompt": .string(try body.prompt(services.requests.chatFormat(use)))]
     }

@@ -1,3 +1,4 @@
+internal import Apus
 package import ApusGGUF
 
 /// What a model's file says of itself, without its weights and its vocabulary.
@@ -12,6 +13,11 @@ package struct ModelDescription: Sendable, Hashable {
     package var parameterCount = 0
     /// The kind of quantization, such as `Q4_K_M`.
     package var quantization = "unknown"
+    /// Tokens of the context that the model was trained with, numbers of a state, and tokens of the vocabulary; 0 where the
+    /// file does not say it.
+    package var contextLength = 0, dimensions = 0, vocabularySize = 0
+    /// Whether its chat template knows of thoughts before answers.
+    package var marksThoughts = false
 
     /// A file of which nothing more is known.
     ///
@@ -35,6 +41,13 @@ package struct ModelDescription: Sendable, Hashable {
         var description = ModelDescription(
             digest: try digest(of: file.paths, headerBytes: file.headerBytes), fileBytes: file.fileBytes)
         description.architecture = (try? file.metadata.optionalString("general.architecture")) ?? ""
+        let metadata = file.metadata
+        func number(_ key: String) -> Int { max(0, (try? metadata.optionalInt(key)) ?? 0) }
+        description.contextLength = number("\(description.architecture).context_length")
+        description.dimensions = number("\(description.architecture).embedding_length")
+        description.vocabularySize = metadata["tokenizer.ggml.tokens"]?.elementCount ?? 0
+        let template = (try? metadata.optionalString("tokenizer.chat_template")) ?? ""
+        description.marksThoughts = ChatFormat.marksThoughts(template)
         var shares: [UInt32: Int] = [:]
         for tensor in file.tensors {
             description.parameterCount = description.parameterCount.addingClamped(tensor.elementCount)

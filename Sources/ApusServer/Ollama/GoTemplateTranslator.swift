@@ -15,6 +15,8 @@ struct GoTemplateTranslator {
     /// The blocks that are open, each with the variable that is its dot, if it has one of its own.
     private var blocks: [(kind: Block, dot: String?, ends: String)] = []
     private var dots = 0
+    /// Blocks that may be open at the same time.
+    private static let mostBlocks = 100
 
     /// Translates a template.
     ///
@@ -25,7 +27,9 @@ struct GoTemplateTranslator {
         for piece in try GoTemplatePiece.pieces(of: source) {
             switch piece {
             case .text(let text): output += "{{ \(Self.literal(text)) }}"
-            case .action(let action): try translate(action: action)
+            case .action(let action):
+                try translate(action: action)
+                if blocks.count > Self.mostBlocks { throw Self.fault("blocks are nested too deeply") }
             }
         }
         guard blocks.isEmpty else { throw Self.fault("a block has no {{ end }}") }

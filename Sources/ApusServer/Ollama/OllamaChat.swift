@@ -18,14 +18,14 @@ extension OllamaRoutes {
         request.logProbabilities = options.logProbabilities
         var reply = OllamaReply(
             kind: .chat, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil)
-        var prompt = ChatPromptOptions()
-        prompt.variables = options.variables
-        var ids = try services.requests.promptIDs(messages, use, options: prompt)
+        let promptOptions = try options.promptOptions(try services.requests.chatFormat(use))
+        var prompt = try services.requests.chatPrompt(messages, use, options: promptOptions)
         let limit = min(use.engine.contextLength, request.contextLength ?? .max)
-        if options.truncates, ids.count > limit {
-            (ids, reply.droppedMessages) = try fit(messages, limit: limit, use: use, options: prompt)
+        if options.truncates, prompt.ids.count > limit {
+            (prompt, reply.droppedMessages) = try fit(messages, prompt, limit: limit, use: use, options: promptOptions)
         }
-        request.prompt = .ids(ids)
+        request.prompt = .ids(prompt.ids)
+        reply.thoughts = services.told(prompt.thoughts)
         return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "messages", to: call)
     }
 
@@ -57,9 +57,11 @@ extension OllamaRoutes {
         }
         let result = try await generation.collect()[0]
         let choice = result.replies[0]
+        var thoughts = reply.thoughts
+        let text = thoughts?.split(choice.text) ?? .init(answer: choice.text)
         return Response(
             json: reply.end(
-                choice.text, choice.tokens.compactMap(\.logProbability), choice.completion,
+                text, choice.tokens.compactMap(\.logProbability), choice.completion,
                 ids: generation.promptIDs(0) + choice.tokens.map(\.id)))
     }
 
@@ -78,29 +80,28 @@ extension OllamaRoutes {
     ///
     /// - Returns: The tokens, and how many messages are left out. Where nothing helps, the shortest prompt there is.
     private func fit(
-        _ messages: [ChatMessage], limit: Int, use: ModelUse, options: ChatPromptOptions
-    ) throws(RequestError) -> (ids: [Int32], dropped: Int) {
+        _ messages: [ChatMessage], _ whole: ChatPrompt, limit: Int, use: ModelUse, options: ChatPromptOptions
+    ) throws(RequestError) -> (prompt: ChatPrompt, dropped: Int) {
         let isKept = { (message: ChatMessage) in message.role == "system" }
         let talk = messages.indices.filter { !isKept(messages[$0]) }
         // What remains begins with a question where there is one.
         let cuts = talk.indices.dropFirst().filter { messages[talk[$0]].role == "user" || $0 == talk.count - 1 }
         var (low, high) = (0, cuts.count - 1)
-        var best: (ids: [Int32], dropped: Int)?
+        var best: (prompt: ChatPrompt, dropped: Int)?
         while low <= high {
             let middle = (low + high) / 2
             let dropped = Set(talk.prefix(cuts[middle]))
             let rest = messages.indices.filter { !dropped.contains($0) }.map { messages[$0] }
-            let ids = try services.requests.promptIDs(rest, use, options: options)
+            let prompt = try services.requests.chatPrompt(rest, use, options: options)
             // Room for a token of the reply too.
-            if ids.count < limit {
-                best = (ids, dropped.count)
+            if prompt.ids.count < limit {
+                best = (prompt, dropped.count)
                 high = middle - 1
             } else {
-                if best == nil { best = (ids, dropped.count) }
+                if best == nil { best = (prompt, dropped.count) }
                 low = middle + 1
             }
         }
-        if let best { return best }
-        return (try services.requests.promptIDs(messages, use, options: options), 0)
+        return best ?? (whole, 0)
     }
 }

@@ -16,7 +16,7 @@ extension OllamaRoutes {
         let use = try await use(fields, signal: signal)
         let limit = try contextLimit(fields, use)
         let prompts = try texts.map { text throws(RequestError) in
-            try Self.prompt(text, use, limit: limit, truncates: truncates, parameter: "input")
+            try prompt(text, use, limit: limit, truncates: truncates, parameter: "input")
         }
         let embeddings = try await services.requests.embed(
             prompts, use: use, isNormalized: true, signal: signal, parameter: "input")
@@ -37,7 +37,7 @@ extension OllamaRoutes {
         let signal = await call.cancelSignal()
         let use = try await use(fields, signal: signal)
         if text.isEmpty { return Response(json: ["embedding": []]) }
-        let prompt = try Self.prompt(
+        let prompt = try prompt(
             text, use, limit: try contextLimit(fields, use), truncates: false, parameter: "prompt")
         let embeddings = try await services.requests.embed(
             [prompt], use: use, isNormalized: false, signal: signal, parameter: "prompt")
@@ -65,10 +65,16 @@ extension OllamaRoutes {
     /// The tokens of a text.
     ///
     /// - Throws: 400 when there are too many and the end of the text must not be left out.
-    private static func prompt(
+    private func prompt(
         _ text: String, _ use: ModelUse, limit: Int, truncates: Bool, parameter: String
     ) throws(RequestError) -> EngineRequest.Prompt {
-        let ids = EngineRequest.Prompt.text(Array(text.utf8), parseSpecial: false).ids(use.tokenizer)
+        var bytes = Array(text.utf8)
+        if truncates {
+            bytes = services.requests.beginning(of: bytes, use: use, limit: limit)
+        } else {
+            try services.requests.checkLength(bytes.count, use: use, limit: limit, parameter: parameter)
+        }
+        let ids = EngineRequest.Prompt.text(bytes, parseSpecial: false).ids(use.tokenizer)
         if ids.count > limit, !truncates {
             throw .contextFull(promptTokens: ids.count, completionTokens: 0, limit: limit, parameter: parameter)
         }

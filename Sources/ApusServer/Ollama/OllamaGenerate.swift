@@ -17,11 +17,17 @@ extension OllamaRoutes {
         let signal = await call.cancelSignal()
         if question.prompt.isEmpty { return try await loadOrUnload(fields, kind, signal: signal) }
         let use = try await use(fields, signal: signal)
-        var request = EngineRequest(try question.request(use, services, variables: options.variables))
+        // A template that came with the request may take seconds, which Swift's own threads have not.
+        let executor = question.hasTemplate ? ThreadExecutor.shared : nil
+        let (prompt, thoughts) = try await withTaskExecutorPreference(executor) {
+            try question.request(use, services, options)
+        }
+        var request = EngineRequest(prompt)
         try request.readOptions(fields, use: use, services: services)
         request.logProbabilities = options.logProbabilities
         let reply = OllamaReply(
-            kind: kind, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil)
+            kind: kind, use: use, start: start, hasLogProbabilities: options.logProbabilities != nil,
+            thoughts: services.told(thoughts))
         return try await answer(request, reply, isStreamed: options.isStreamed, parameter: "prompt", to: call)
     }
 }
@@ -32,6 +38,12 @@ struct OllamaQuestion {
     let prompt: String
     /// Whether it is the whole prompt as it is.
     let isRaw: Bool
+
+    /// Whether it has a template of its own.
+    var hasTemplate: Bool { template != nil }
+
+    /// As many as the interpreter takes of Jinja.
+    private static let mostTemplateBytes = 1 << 20
 
     private let system: String
     private let template: String?
@@ -49,6 +61,11 @@ struct OllamaQuestion {
         system = try fields.string("system") ?? ""
         let template = try fields.string("template")
         self.template = template == "" ? nil : template
+        if let bytes = template?.utf8.count, bytes > Self.mostTemplateBytes {
+            throw .invalid(
+                "template", "template has \(bytes) bytes, wanted: at most \(Self.mostTemplateBytes)",
+                code: "invalid_value")
+        }
         context = try fields.array("context").map(JSONValue.array)
         if isRaw, !system.isEmpty || self.template != nil || context != nil {
             throw .invalid("raw", "raw is true, which does not go with template, system or context")
@@ -60,25 +77,30 @@ struct OllamaQuestion {
     /// - Parameters:
     ///   - use: The model.
     ///   - services: Knows its form of chat.
-    ///   - variables: Variables of its template.
+    ///   - options: What else the request says.
+    /// - Returns: The prompt, and what tells thoughts from the answer.
     /// - Throws: 400 with the parameter.
     func request(
-        _ use: ModelUse, _ services: Services, variables: [JSONValue.Member]
-    ) throws(RequestError) -> EngineRequest.Prompt {
-        if isRaw { return .text(Array(prompt.utf8), parseSpecial: true) }
-        var options = ChatPromptOptions()
-        options.variables = variables
+        _ use: ModelUse, _ services: Services, _ options: OllamaOptions
+    ) throws(RequestError) -> (EngineRequest.Prompt, ThoughtSplitter?) {
+        if isRaw { return (.text(Array(prompt.utf8), parseSpecial: true), nil) }
+        let format = try? services.requests.chatFormat(use)
+        let options = try options.promptOptions(format).with(services.requests.defaults)
+        func thoughts(_ rendered: RenderedPrompt) -> ThoughtSplitter? {
+            template == nil && format?.marksThoughts == true ? ThoughtSplitter(after: rendered.bytes) : nil
+        }
         if let context {
             let ids = try fields.ids(context, "context", vocabularySize: use.tokenizer.vocabularySize)
-            let next = try continuation(use, services, options)
-            return .ids(
-                ids + use.tokenizer.encode(next.bytes, addSpecial: false, parseSpecial: true, literal: next.foreign))
+            let next = try continuation(use, format, options)
+            let more = use.tokenizer.encode(
+                next.bytes, addSpecial: false, parseSpecial: true, literal: next.foreign)
+            return (.ids(ids + more), thoughts(next))
         }
-        guard let rendered = try rendered(use, services, options) else {
+        guard let rendered = try rendered(use, format, options) else {
             // A model that was never taught to converse.
-            return .text(Array(prompt.utf8), parseSpecial: false)
+            return (.text(Array(prompt.utf8), parseSpecial: false), nil)
         }
-        return .ids(ChatFormat.ids(of: rendered, tokenizer: use.tokenizer))
+        return (.ids(ChatFormat.ids(of: rendered, tokenizer: use.tokenizer)), thoughts(rendered))
     }
 
     private var messages: [ChatMessage] {
@@ -88,10 +110,10 @@ struct OllamaQuestion {
 
     /// The prompt by the request's template or else the model's; nil when there is neither.
     private func rendered(
-        _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
+        _ use: ModelUse, _ format: ChatFormat?, _ options: ChatPromptOptions
     ) throws(RequestError) -> RenderedPrompt? {
         guard let template else {
-            guard let format = try? services.requests.chatFormat(use) else { return nil }
+            guard let format else { return nil }
             return try Self.naming("prompt") { () throws(ApusError) in try format.prompt(messages, options: options) }
         }
         return try Self.naming("template") { () throws(ApusError) in
@@ -104,10 +126,10 @@ struct OllamaQuestion {
 
     /// What comes after an answer: its end, and the question.
     private func continuation(
-        _ use: ModelUse, _ services: Services, _ options: ChatPromptOptions
+        _ use: ModelUse, _ format: ChatFormat?, _ options: ChatPromptOptions
     ) throws(RequestError) -> RenderedPrompt {
         // With instructions or a template of its own it is said as a talk that begins.
-        if template == nil, system.isEmpty, let format = try? services.requests.chatFormat(use) {
+        if template == nil, system.isEmpty, let format {
             let answer = "\u{F8F0}"
             let talk = [
                 ChatMessage(role: "user", content: "?"), ChatMessage(role: "assistant", content: answer),
@@ -118,7 +140,7 @@ struct OllamaQuestion {
                 return whole.part(end + mark.count..<whole.bytes.count)
             }
         }
-        if let rendered = try rendered(use, services, options) { return rendered }
+        if let rendered = try rendered(use, format, options) { return rendered }
         return try Self.naming("prompt") { () throws(ApusError) in
             try GoTemplate("{{ .Prompt }}").prompt(prompt, system: "")
         }

@@ -23,8 +23,12 @@ extension OllamaRoutes {
             "name": .string(name), "model": .string(name),
             "modified_at": .string(Timestamp.text(seconds: entry.modified)),
             "size": .int(description.fileBytes), "digest": .string(description.digest),
-            "details": details(description), "capabilities": ["completion"],
+            "details": details(description), "capabilities": capabilities(description),
         ]
+    }
+
+    private func capabilities(_ description: ModelDescription) -> JSONValue {
+        services.marksThoughts(description) ? ["completion", "thinking"] : ["completion"]
     }
 
     /// `GET /api/ps`: what is loaded.
@@ -83,7 +87,7 @@ extension OllamaRoutes {
             .init("template", .string(shown.template)),
             .init("details", details(description)),
             .init("model_info", .object(shown.info)),
-            .init("capabilities", ["completion"]),
+            .init("capabilities", capabilities(description)),
             .init("modified_at", .string(Timestamp.text(seconds: entry.modified))),
         ]
         if let license = shown.license { members.insert(.init("license", .string(license)), at: 0) }

@@ -11,8 +11,8 @@ struct OllamaOptions: Sendable {
     let logProbabilities: Int?
     /// Whether the oldest messages may go when the prompt does not fit.
     let truncates: Bool
-    /// Variables of the template.
-    let variables: [JSONValue.Member]
+    /// Whether the model is to think before it answers, if the request says it.
+    let thinks: Bool?
 
     /// Reads them, and refuses what Apus does not do.
     ///
@@ -32,12 +32,28 @@ struct OllamaOptions: Sendable {
         if let format = fields.value("format"), format != "" {
             throw .unsupported("format", "format is \(format.summary), which is not supported yet")
         }
-        switch fields.value("think") {
-        case nil: variables = []
-        case .bool(false): variables = [.init("enable_thinking", false)]
-        case let think?:
-            throw .unsupported("think", "think is \(think.summary), but the model does not support thinking")
+        if case .string? = fields.value("think") {
+            // How much is not the templates' to say.
+            thinks = try fields.word("think", as: ThinkLevel.self) != nil
+        } else {
+            thinks = try fields.bool("think")
         }
+    }
+
+    private enum ThinkLevel: String, CaseIterable { case low, medium, high, max }
+
+    /// What the template is told.
+    ///
+    /// - Parameter format: The model's.
+    /// - Throws: 400 when the model is to think and cannot.
+    func promptOptions(_ format: ChatFormat?) throws(RequestError) -> ChatPromptOptions {
+        var options = ChatPromptOptions()
+        guard let thinks else { return options }
+        if thinks, format?.marksThoughts != true {
+            throw .unsupported("think", "think is asked for, but the model does not support thinking")
+        }
+        options.variables = [.init("enable_thinking", .bool(thinks))]
+        return options
     }
 }
 
@@ -54,7 +70,8 @@ extension EngineRequest {
         let options = if let given { given } else { try Fields([:], at: "options") }
         let configuration = services.configuration
         sampling = try SamplingOptions(
-            options, defaults: configuration.sampling.withOllamaDefaults, tokenizer: use.tokenizer)
+            options, defaults: configuration.sampling.withOllamaDefaults, dryBreakers: configuration.dryBreakers,
+            tokenizer: use.tokenizer)
         // -1 is no limit, and so is -2, which once filled the context: that is where every reply ends.
         if let limit = try options.int("num_predict", in: -2...Int(Int32.max)) {
             generation.maxTokens = limit < 0 ? nil : limit
@@ -63,7 +80,8 @@ extension EngineRequest {
         }
         // A limit for this request: nothing is loaded anew for it.
         if let length = try options.int("num_ctx", in: 0...Int.max), length > 0 { contextLength = length }
-        generation.stops = try options.strings("stop") ?? []
+        generation.stops = try options.stops()
+        generation.rendersSpecialTokens = configuration.rendersSpecialTokens
         // Of the machine, which is the server's business.
         for name in ["num_keep", "num_batch", "num_thread", "num_gpu", "main_gpu"] {
             _ = try options.int(name, in: .min ... .max)

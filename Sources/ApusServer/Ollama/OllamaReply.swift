@@ -20,6 +20,8 @@ struct OllamaReply: Sendable {
     let hasLogProbabilities: Bool
     /// How many messages were left out to make the prompt fit.
     var droppedMessages = 0
+    /// Tells thoughts from the answer; nil where there are none.
+    var thoughts: ThoughtSplitter?
 
     /// A reply without text: the model was loaded, or unloaded.
     ///
@@ -29,12 +31,14 @@ struct OllamaReply: Sendable {
     ///   - reason: `load` or `unload`.
     static func empty(_ kind: Kind, model: String, reason: String) -> JSONValue {
         .object(
-            head(kind, model: model, text: "") + [.init("done", true), .init("done_reason", .string(reason))])
+            head(kind, model: model, ThoughtSplitter.Piece()) + [
+                .init("done", true), .init("done_reason", .string(reason)),
+            ])
     }
 
     /// A piece of the text.
-    func piece(_ text: String, _ tokens: [TokenLogProbability]) -> JSONValue {
-        .object(Self.head(kind, model: use.name, text: text) + [.init("done", false)] + logProbabilities(tokens))
+    func piece(_ text: ThoughtSplitter.Piece, _ tokens: [TokenLogProbability]) -> JSONValue {
+        .object(Self.head(kind, model: use.name, text) + [.init("done", false)] + logProbabilities(tokens))
     }
 
     /// The end, with all of the text or nothing more of it.
@@ -45,9 +49,9 @@ struct OllamaReply: Sendable {
     ///   - completion: How it ended; nil when it was called off.
     ///   - ids: The tokens of prompt and reply.
     func end(
-        _ text: String, _ tokens: [TokenLogProbability], _ completion: EngineCompletion?, ids: [Int32]
+        _ text: ThoughtSplitter.Piece, _ tokens: [TokenLogProbability], _ completion: EngineCompletion?, ids: [Int32]
     ) -> JSONValue {
-        var members = Self.head(kind, model: use.name, text: text)
+        var members = Self.head(kind, model: use.name, text)
         members += [.init("done", true), .init("done_reason", .string(Self.doneReason(completion?.reason)))]
         if kind == .generate(hasContext: true) { members.append(.init("context", .ints(ids))) }
         if droppedMessages > 0 { members.append(.init("truncated_messages", .int(droppedMessages))) }
@@ -65,11 +69,16 @@ struct OllamaReply: Sendable {
         return .object(members + logProbabilities(tokens))
     }
 
-    private static func head(_ kind: Kind, model: String, text: String) -> [JSONValue.Member] {
-        let content: JSONValue.Member =
+    private static func head(_ kind: Kind, model: String, _ text: ThoughtSplitter.Piece) -> [JSONValue.Member] {
+        let thinking: [JSONValue.Member] = text.thought.isEmpty ? [] : [.init("thinking", .string(text.thought))]
+        let content: [JSONValue.Member] =
             kind == .chat
-            ? .init("message", ["role": "assistant", "content": .string(text)]) : .init("response", .string(text))
-        return [.init("model", .string(model)), .init("created_at", .string(Timestamp.now())), content]
+            ? [
+                .init(
+                    "message", .object([.init("role", "assistant"), .init("content", .string(text.answer))] + thinking))
+            ]
+            : [.init("response", .string(text.answer))] + thinking
+        return [.init("model", .string(model)), .init("created_at", .string(Timestamp.now()))] + content
     }
 
     private static func doneReason(_ reason: StopReason?) -> String {
@@ -113,9 +122,11 @@ struct OllamaStream: StreamRenderer {
     private var ids: [Int32]
     /// The log probabilities of tokens whose text is held back.
     private var pending: [TokenLogProbability] = []
+    private var thoughts: ThoughtSplitter?
 
     init(_ reply: OllamaReply, promptIDs: [Int32]) {
         self.reply = reply
+        thoughts = reply.thoughts
         ids = promptIDs
     }
 
@@ -127,16 +138,18 @@ struct OllamaStream: StreamRenderer {
         case .token(let token):
             ids.append(token.id)
             if let value = token.logProbability { pending.append(value) }
-            return piece(token.text)
+            return piece(thoughts?.add(token.text) ?? .init(answer: token.text))
         case .finished(let completion):
-            return piece(completion.text) + [reply.end("", pending, completion, ids: ids)]
+            var last = thoughts?.add(completion.text) ?? .init(answer: completion.text)
+            if let rest = thoughts?.finish() { last += rest }
+            return piece(last) + [reply.end(.init(), pending, completion, ids: ids)]
         }
     }
 
     mutating func finish() -> [JSONValue] { [] }
 
-    private mutating func piece(_ text: String) -> [JSONValue] {
-        if text.isEmpty { return [] }
+    private mutating func piece(_ text: ThoughtSplitter.Piece) -> [JSONValue] {
+        if text == .init() { return [] }
         defer { pending = [] }
         return [reply.piece(text, pending)]
     }

@@ -96,7 +96,9 @@ extension OpenAPIDocument {
             "truncate": Schema.described(
                 Schema.bool, "whether the oldest messages may go; they stay unless it is true"),
             "shift": Schema.bool,
-            "think": Schema.described(["type": "boolean", "const": false], "true is not supported yet"),
+            "think": Schema.described(
+                Schema.any(of: Schema.bool, Schema.oneOf("low", "medium", "high", "max")),
+                "whether the model thinks before it answers, if it can"),
             "format": Schema.described(Schema.constant(""), "others are not supported yet"),
         ]
     }
@@ -193,11 +195,15 @@ extension OpenAPIDocument {
             .init(
                 "OllamaChatReply",
                 reply(
-                    "message", Schema.reply(["role": Schema.constant("assistant"), "content": Schema.string]),
-                    more: [])),
+                    "message",
+                    Schema.reply(
+                        ["role": Schema.constant("assistant"), "content": Schema.string],
+                        optional: ["thinking": Schema.string]), more: [])),
             .init(
                 "OllamaGenerateReply",
-                reply("response", Schema.string, more: [.init("context", Schema.array(Schema.token))])),
+                reply(
+                    "response", Schema.string,
+                    more: [.init("context", Schema.array(Schema.token)), .init("thinking", Schema.string)])),
             .init(
                 "OllamaEmbeddings",
                 Schema.reply([
