@@ -15,7 +15,7 @@ import Testing
         #expect(try await server.get("/health").status == 200)
         for headers in [
             [], ["Authorization: Bearer"], ["Authorization: Bearer first"], ["Authorization: Bearer first-key2"],
-            ["Authorization: first-key"], ["X-API-Key: nope"],
+            ["Authorization: first-key"], ["X-API-Key: nope"], ["API-Key: "], ["Authorization: Basic first-key"],
         ] {
             let reply = try await server.get("/v1/models", headers)
             #expect(reply.status == 401, "\(headers)")
@@ -23,6 +23,9 @@ import Testing
         }
         for headers in [
             ["Authorization: Bearer first-key"], ["authorization: bearer second"], ["X-API-Key: second"],
+            // As clients of Azure's have it, and such as send a placeholder in the one place and the key in the other.
+            ["api-key: second"], ["Authorization: Bearer  first-key"],
+            ["Authorization: Bearer x", "X-API-Key: second"],
         ] {
             #expect(try await server.get("/v1/models", headers).status == 200, "\(headers)")
         }

@@ -7,14 +7,14 @@ package enum RequestRules {
     /// - Parameter fields: The request.
     /// - Throws: 400 with the parameter, when it asks for something.
     package static func check(_ fields: Fields) throws(RequestError) {
-        for name in ["tools", "functions", "grammar", "json_schema"] where isAsking(fields.value(name)) {
+        for name in Self.refused where isAsking(fields.value(name)) {
             throw .unsupported(fields.path(name), "\(fields.path(name)) is not supported yet")
         }
-        if let choice = fields.value("tool_choice"), choice != "none", choice != "auto" {
+        for name in ["tool_choice", "function_call"] {
+            guard let choice = fields.value(name), choice != "none", choice != "auto" else { continue }
             throw .unsupported(
-                fields.path("tool_choice"),
-                "\(fields.path("tool_choice")) is \(choice.summary), wanted: \"none\" or \"auto\"; others are not "
-                    + "supported yet")
+                fields.path(name),
+                "\(fields.path(name)) is \(choice.summary), wanted: \"none\" or \"auto\"; others are not supported yet")
         }
         if let format = try fields.fields("response_format"), let type = try format.string("type"), type != "text" {
             throw .unsupported(
@@ -23,6 +23,12 @@ package enum RequestRules {
                     + "supported yet")
         }
     }
+
+    /// OpenAI's and llama-server's names, and vLLM's.
+    private static let refused = [
+        "tools", "functions", "grammar", "json_schema", "structured_outputs", "guided_json", "guided_regex",
+        "guided_choice", "guided_grammar",
+    ]
 
     private static func isAsking(_ value: JSONValue?) -> Bool {
         switch value {

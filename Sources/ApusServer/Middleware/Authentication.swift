@@ -21,20 +21,20 @@ struct Authentication: RouterMiddleware {
         }
         let error = RequestError(
             status: 401, type: "authentication_error", code: "invalid_api_key",
-            message: "missing or wrong API key, wanted: an Authorization header with Bearer and a key")
+            message: "missing or wrong API key, wanted: an Authorization header with Bearer and a key, or x-api-key")
         return try Response(error, style: ErrorStyle(path: request.uri.path))
     }
 
     private func isAllowed(_ headers: HTTPFields) -> Bool {
-        var given: [UInt8]?
+        var given = [headers[.xAPIKey], headers[.apiKey]].compactMap(\.self)
         if let value = headers[.authorization], value.prefix(7).lowercased() == "bearer " {
-            given = Array(value.dropFirst(7).utf8)
-        } else if let value = headers[.xAPIKey] {
-            given = Array(value.utf8)
+            given.append(String(value.dropFirst(7).drop { $0 == " " }))
         }
-        guard let given else { return false }
         // All keys are looked at in full: the time tells nothing of them.
-        return keys.reduce(false) { Self.areEqual($1, given) || $0 }
+        return given.reduce(false) { found, text in
+            let text = Array(text.utf8)
+            return keys.reduce(false) { Self.areEqual($1, text) || $0 } || found
+        }
     }
 
     /// Compares in a time that depends on the given text alone.
@@ -50,6 +50,8 @@ struct Authentication: RouterMiddleware {
 extension HTTPField.Name {
     /// `x-api-key`, in which some clients send their key.
     static let xAPIKey = HTTPField.Name("x-api-key") ?? .authorization
+    /// `api-key`, which clients of Azure's send.
+    static let apiKey = HTTPField.Name("api-key") ?? .authorization
 }
 
 extension ErrorStyle {

@@ -14,7 +14,9 @@ extension OpenAIRoutes {
         }
         var data: [JSONValue] = []
         for (entry, name) in named { data.append(await object(entry, id: name, loaded)) }
-        return Response(json: ["object": "list", "data": .array(data)])
+        // Ollama's list too, as llama-server has it.
+        let models = await OllamaRoutes(services).tags()["models"] ?? []
+        return Response(json: ["object": "list", "data": .array(data), "models": models])
     }
 
     /// `GET /v1/models/{id}`; the id may have slashes.
@@ -28,14 +30,15 @@ extension OpenAIRoutes {
     private func object(_ entry: LibraryEntry, id: String, _ loaded: [ModelLibrary.Loaded]) async -> JSONValue {
         var meta: [JSONValue.Member] = []
         if let description = try? await services.catalog.description(of: entry) {
-            meta.append(.init("n_params", .int(description.parameterCount)))
-            meta.append(.init("size", .int(description.fileBytes)))
-        }
-        if let engine = loaded.first(where: { $0.entry == entry })?.engine {
-            meta.append(.init("n_vocab", .int(engine.model.vocabularySize)))
-            meta.append(.init("n_ctx", .int(engine.contextLength)))
-            meta.append(.init("n_ctx_train", .int(engine.model.weights.spec.contextLength)))
-            meta.append(.init("n_embd", .int(engine.model.weights.spec.dim)))
+            // Of a loaded model what its requests can have; of another one what it is to have.
+            let engine = loaded.first { $0.entry == entry }?.engine
+            let context =
+                engine?.contextLength ?? services.library.options.load.contextLength ?? description.contextLength
+            meta = [
+                .init("n_params", .int(description.parameterCount)), .init("size", .int(description.fileBytes)),
+                .init("n_vocab", .int(description.vocabularySize)), .init("n_ctx", .int(context)),
+                .init("n_ctx_train", .int(description.contextLength)), .init("n_embd", .int(description.dimensions)),
+            ]
         }
         return [
             "id": .string(id), "object": "model", "created": .int(entry.modified), "owned_by": "apus",

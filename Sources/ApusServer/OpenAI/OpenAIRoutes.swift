@@ -7,6 +7,9 @@ internal import Hummingbird
 struct OpenAIRoutes: RouteGroup {
     static let errorStyle = ErrorStyle.openAI
 
+    /// What other servers have and this one not yet.
+    static let later = ["/v1/responses", "/v1/messages", "/infill"]
+
     let services: Services
 
     init(_ services: Services) { self.services = services }
@@ -17,6 +20,13 @@ struct OpenAIRoutes: RouteGroup {
         routes.post("/v1/chat/completions") { call in try await reply(to: ChatCompletionBody(call.fields()), call) }
         routes.post("/v1/completions") { call in try await reply(to: CompletionBody(call.fields()), call) }
         routes.post("/v1/embeddings") { call in try await embeddings(call) }
+        for path in Self.later {
+            routes.post(path) { _ in
+                throw RequestError.invalid(
+                    nil, "\(path) is not supported yet, wanted: /v1/chat/completions or /v1/completions",
+                    code: "unsupported")
+            }
+        }
     }
 
     /// `POST /v1/chat/completions`, `POST /v1/completions`

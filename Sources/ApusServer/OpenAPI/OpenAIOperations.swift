@@ -31,6 +31,9 @@ extension OpenAPIDocument {
                 example: ["model": "default", "input": "Hello"], replies: Operation.json("Embeddings"),
                 errors: Operation.modelErrors),
         ]
+            + OpenAIRoutes.later.map {
+                Operation(method: .post, path: $0, summary: "Is not supported yet.", replies: nil, errors: [400, 413])
+            }
     }
 
     // MARK: Requests
@@ -44,7 +47,7 @@ extension OpenAPIDocument {
             "model": Schema.string, "stream": Schema.bool,
             "stream_options": Schema.object(
                 optional(["include_usage": Schema.bool]), required: [], isClosed: false),
-            "n": Schema.integer(1...128), "user": Schema.string,
+            "n": Schema.integer(1...128), "user": Schema.string, "return_progress": Schema.bool,
         ])
     }
 
@@ -57,6 +60,8 @@ extension OpenAPIDocument {
             "tools": ["type": "array", "maxItems": 0], "tool_choice": Schema.oneOf("none", "auto"),
             "response_format": Schema.object(
                 [.init("type", Schema.constant("text"))], required: ["type"], isClosed: false),
+            "reasoning_format": Schema.described(
+                Schema.oneOf("none", "auto", "deepseek"), "none leaves thoughts in the answer"),
         ])
         return [
             .init(
@@ -108,6 +113,9 @@ extension OpenAPIDocument {
                         [
                             .init("role", Schema.constant("assistant")),
                             .init("content", Schema.nullable(Schema.string)),
+                            .init(
+                                "reasoning_content",
+                                Schema.described(Schema.string, "what the model thought before it answered")),
                         ], required: ["role", "content"], isClosed: false)),
                 .init("logprobs", Schema.nullable(Schema.named("ChatLogProbabilities"))),
             ], required: ["index", "message", "finish_reason"], isClosed: false)
@@ -142,7 +150,8 @@ extension OpenAPIDocument {
                     [
                         .init("object", Schema.constant("list")),
                         .init("data", Schema.array(Schema.named("Model"))),
-                    ], required: ["object", "data"], isClosed: false)),
+                        .init("models", Schema.array(Schema.named("OllamaModel"))),
+                    ], required: ["object", "data", "models"], isClosed: false)),
         ]
     }
 
@@ -171,6 +180,7 @@ extension OpenAPIDocument {
                     [
                         .init("id", Schema.string), .init("object", Schema.constant("model")),
                         .init("created", Schema.count), .init("owned_by", Schema.string),
+                        .init("meta", ["type": "object", "additionalProperties": Schema.count]),
                     ], required: ["id", "object", "created", "owned_by"], isClosed: false)),
             .init(
                 "Usage",

@@ -99,7 +99,7 @@ struct Operation: Sendable {
         401: "The server asks for a key that the request has not.",
         403: "Pages of this origin may not use the server.", 404: "There is no such model.",
         413: "The body is too long.",
-        503: "The model is being loaded, or too many requests wait; Retry-After tells when to come again.",
+        503: "The model is being loaded, or there is too much to do; Retry-After tells when to come again.",
     ]
 }
 
