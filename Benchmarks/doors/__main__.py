@@ -6,7 +6,8 @@
 Of each process, the time that its threads ran (/proc/PID/task/*/schedstat) between the request and its last event, by
 tokens; without the threads that run the steps, which are the ones that ran longest. Needs the C library as
 Tests/LibraryTests/run.sh leaves it, and what `swift build -c release` leaves. Prints microseconds a token, one column a
-round, and fails if a median is above the limit.
+round, and fails if a median is above the limit. Who else uses the machine counts too, by what is lost from the caches
+and by waiting for a processor; `chrt -f 1 python Benchmarks/doors` keeps others off the processors meanwhile.
 
 With --start: seconds from the start to the first token, for the example in C beside `apus run`, whole processes in
 turns; for Python from the import on. Fails if the library's median is above 1.1 times the command's.

@@ -1,3 +1,4 @@
+internal import CApus
 internal import Glibc
 
 /// A thread of an engine's for callbacks, which run there one after another: none of these holds up Swift's own threads or the computation,
@@ -39,16 +40,21 @@ final class DeliveryThread: Sendable {
         queue.monitor.locked { queue.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
     }
 
-    /// Queues a job.
+    /// Queues a job. After `start`.
     func submit(_ job: @escaping @Sendable () -> Void) {
-        queue.monitor.locked {
-            queue.jobs.append(job)
-            if queue.thread == nil { start() }
-        }
+        queue.monitor.locked { queue.jobs.append(job) }
         queue.monitor.notify()
     }
 
-    private func start() {
+    /// Starts the thread, if it has not been.
+    ///
+    /// - Throws: `CallError` with APUS_OUT_OF_MEMORY when the process can have no more threads.
+    func start() throws(CallError) {
+        try queue.monitor.locked { () throws(CallError) in if queue.thread == nil { try create() } }
+    }
+
+    /// Inside of the monitor.
+    private func create() throws(CallError) {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(queue)
         let status = pthread_create(
@@ -58,9 +64,9 @@ final class DeliveryThread: Sendable {
                 return nil
             }, context.toOpaque())
         guard status == 0 else {
-            // Jobs wait for a thread that the next one may get.
             context.release()
-            return
+            throw CallError(
+                Int(APUS_OUT_OF_MEMORY), "the process can have no more threads, wanted: one for the engine's callbacks")
         }
         pthread_detach(thread)
         queue.thread = thread

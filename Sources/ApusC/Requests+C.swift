@@ -22,6 +22,7 @@ private enum Endpoint: String, CaseIterable {
         let output = try wanted(handle, "request_handle")
         let fields = try Options.request(request, requestLength)
         let signal = CancelSignal()
+        if callback != nil { try object.delivery.start() }
         let request = RequestObject(
             try work(fields, object, signal), engine: object, signal: signal,
             callback: callback.map { RequestObject.Callback(function: $0, user: user) })

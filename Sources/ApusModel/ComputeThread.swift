@@ -1,3 +1,5 @@
+public import ApusGGUF
+
 #if canImport(Darwin)
     internal import Darwin
 #else
@@ -9,7 +11,7 @@
 /// The kernels' team belongs to the thread that starts it (OpenMP keeps one per such thread), and Swift's cooperative
 /// pool must never wait for arithmetic; so there is one thread for it, and engines take turns.
 public final class ComputeThread: Sendable {
-    /// The process's compute thread; it starts with its first job.
+    /// The process's compute thread; it starts with its first job at the latest.
     public static let shared = ComputeThread()
 
     /// A piece of work, and who waits for it. The work is let go of before the waiting caller hears of its end.
@@ -37,6 +39,17 @@ public final class ComputeThread: Sendable {
         pthread_cond_init(condition, nil)
         state = .allocate(capacity: 1)
         state.initialize(to: State())
+    }
+
+    /// Starts the thread, if it has not been; it never ends. Who loads a model does this first.
+    ///
+    /// - Throws: `ApusError` with code `outOfMemory` when the process can have no more threads.
+    public func start() throws(ApusError) {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        guard state.pointee.thread != nil || create() else {
+            throw ApusError(.outOfMemory, "the process can have no more threads, wanted: one that computes")
+        }
     }
 
     /// Runs a job on the compute thread and waits for it. On the compute thread itself it runs at once.
@@ -76,7 +89,7 @@ public final class ComputeThread: Sendable {
     private func append(_ job: Job) {
         pthread_mutex_lock(mutex)
         state.pointee.jobs.append(job)
-        if state.pointee.thread == nil { start() }
+        precondition(state.pointee.thread != nil || create(), "the process can have no more threads")
         pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
     }
@@ -90,7 +103,9 @@ public final class ComputeThread: Sendable {
     }
 
     /// Starts the thread; the mutex is held.
-    private func start() {
+    ///
+    /// - Returns: False when there can be none.
+    private func create() -> Bool {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 8 << 20)
@@ -102,8 +117,8 @@ public final class ComputeThread: Sendable {
         #endif
         let status = pthread_create(&thread, &attributes, { _ in ComputeThread.shared.loop() }, nil)
         pthread_attr_destroy(&attributes)
-        precondition(status == 0, "the process can have no more threads")
-        state.pointee.thread = thread
+        if status == 0 { state.pointee.thread = thread }
+        return status == 0
     }
 
     private func loop() -> Never {

@@ -28,6 +28,7 @@ struct WeightLoader {
     ///   - threads: On how many threads.
     ///   - progress: Is told which share has been read, between slices.
     func load(_ plan: WeightPlan, threads: Int, progress: ((Float) -> Void)?) throws(ApusError) {
+        try ComputeThread.shared.start()
         var pieces: [Piece] = []
         for entry in plan.entries {
             guard case .matrix(let matrix) = entry.target else {

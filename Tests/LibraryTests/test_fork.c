@@ -1,7 +1,9 @@
 // A forked process gets APUS_FORKED instead of a hang, and its parent goes on; one that is forked before loading works
-// itself.
+// itself. A process that can have no more threads gets a status too.
+#define _DEFAULT_SOURCE
 #include "check.h"
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,7 +62,47 @@ static void check_child(apus_model *model, apus_engine *engine, apus_request *re
     apus_model_release(model);
 }
 
+static int32_t on_event(const apus_event *event, void *user) {
+    (void)event, (void)user;
+    return 0;
+}
+
+/// In a process that may have no other thread than it has: a status, and no crash.
+static void check_without_threads(int loads_before) {
+    alarm(60);
+    // Root may have any number.
+    if (getuid() == 0) CHECK(setgid(54321) == 0 && setuid(54321) == 0);
+    if (access(model_path(), R_OK) != 0) return; // in a folder of root's
+    const struct rlimit none = {1, 1};
+    apus_model *model = NULL;
+    if (!loads_before) {
+        CHECK(setrlimit(RLIMIT_NPROC, &none) == 0);
+        EXPECT(APUS_OUT_OF_MEMORY, apus_model_load(model_path(), NULL, NULL, NULL, &model, &message));
+        CHECK(model == NULL);
+        return;
+    }
+    model = load_model();
+    apus_engine *engine = make_engine(model, NULL);
+    check_generating(engine);
+    CHECK(setrlimit(RLIMIT_NPROC, &none) == 0);
+    apus_request *request = NULL;
+    EXPECT(APUS_OUT_OF_MEMORY, apus_engine_submit(engine, "{\"endpoint\": \"completions\", \"prompt\": \"a\"}",
+                                                  APUS_NUL_TERMINATED, on_event, NULL, &request, &message));
+    CHECK(request == NULL);
+    check_generating(engine);
+    apus_engine_release(engine);
+    apus_model_release(model);
+}
+
 int main(void) {
+    for (int loads_before = 0; loads_before < 2; loads_before++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            check_without_threads(loads_before);
+            _exit(result());
+        }
+        CHECK(wait_for(child) == 0);
+    }
     // Before anything is loaded a fork is nothing special.
     const pid_t early = fork();
     if (early == 0) {

@@ -73,7 +73,7 @@ enum {
     APUS_NOT_FOUND = 2,        ///< there is no such file
     APUS_BAD_MODEL = 3,        ///< a file is damaged or contradicts itself
     APUS_UNSUPPORTED = 4,      ///< sound, but this version does not do it
-    APUS_OUT_OF_MEMORY = 5,    ///< the memory wanted is more than is free; the message has the figures
+    APUS_OUT_OF_MEMORY = 5,    ///< less memory than is wanted, or not one thread more; the message says which
     APUS_CONTEXT_FULL = 6,     ///< the tokens do not fit the context
     APUS_CANCELLED = 7,        ///< called off: by apus_request_cancel(), a callback, or the release of the engine
     APUS_TIMEOUT = 8,          ///< the time is over; nothing else has changed
