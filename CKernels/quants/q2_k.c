@@ -18,8 +18,9 @@ static void explode(const uint8_t *block, apus_codes *c) {
         c->sub_scale[j] = b.scales[j] & 15;
         c->sub_min[j] = b.scales[j] >> 4;
     }
-    for (int half = 0; half < 2; half++)
-        for (int i = 0; i < 128; i++) c->codes[128 * half + i] = (b.qs[32 * half + i % 32] >> (i / 32 * 2)) & 3;
+#pragma clang loop unroll(full) // shifts become constants, and bytes vectors
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++) c->codes[32 * j + i] = b.qs[j / 4 * 32 + i] >> j % 4 * 2 & 3;
 }
 
 #define APUS_QUANT q2_k

@@ -20,10 +20,10 @@ static void explode(const uint8_t *block, apus_codes *c) {
         const int low = b.scales[j % 8] >> (j < 8 ? 0 : 4) & 15, high = b.scales[8 + j % 4] >> (j / 4 * 2) & 3;
         c->sub_scale[j] = (uint8_t)(low | high << 4);
     }
-    for (int i = 0; i < 256; i++) {
-        const int low = b.qs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3, high = b.hmask[i % 32] >> (i / 32) & 1;
-        c->codes[i] = (uint8_t)(low | high << 2);
-    }
+#pragma clang loop unroll(full) // shifts become constants, and bytes vectors
+    for (int j = 0; j < 8; j++)
+        for (int i = 0; i < 32; i++)
+            c->codes[32 * j + i] = (uint8_t)((b.qs[j / 4 * 32 + i] >> j % 4 * 2 & 3) | (b.hmask[i] >> j & 1) << 2);
 }
 
 #define APUS_QUANT q3_k

@@ -14,12 +14,11 @@ static void explode(const uint8_t *block, apus_codes *c) {
     __builtin_memcpy(&b, block, sizeof b);
     c->d = b.d;
     __builtin_memcpy(c->sub_scale, b.scales, sizeof b.scales);
-    for (int half = 0; half < 2; half++) {
-        for (int i = 0; i < 128; i++) {
-            const uint8_t low = (uint8_t)(b.ql[64 * half + i % 64] >> (i < 64 ? 0 : 4)) & 15;
-            const uint8_t high = (uint8_t)(b.qh[32 * half + i % 32] >> (i / 32 * 2)) & 3;
-            c->codes[128 * half + i] = (uint8_t)(low | high << 4);
-        }
+#pragma clang loop unroll(full) // shifts become constants, and bytes vectors
+    for (int j = 0; j < 8; j++) {
+        const uint8_t *low = b.ql + j / 4 * 64 + j % 2 * 32, *high = b.qh + j / 4 * 32;
+        for (int i = 0; i < 32; i++)
+            c->codes[32 * j + i] = (uint8_t)((low[i] >> j % 4 / 2 * 4 & 15) | (high[i] >> j % 4 * 2 & 3) << 4);
     }
 }
 
