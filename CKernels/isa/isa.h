@@ -67,6 +67,18 @@ typedef int8_t i8x16 __attribute__((vector_size(16)));
 typedef uint16_t u16x16 __attribute__((vector_size(32)));
 typedef uint16_t u16x32 __attribute__((vector_size(64)));
 
+/// Four rows of four become columns.
+APUS_INLINE void apus_transpose(i32x4 x[4]) {
+    const i32x4 a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
+                b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    const i32x4 c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
+                d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+}
+
 /// Whether avx512vnni is to use BF16 dot products.
 bool apus_isa_has_bf16(void);
 /// Whether one token's products gain by fetching memory ahead. The same decode in turns, on two cores: with it Zen 4

@@ -5,17 +5,6 @@
 // `count` is a constant, 1 or 4; x is (count, 32).
 _Static_assert(APUS_TILE_TOKENS % 4 == 0, "four tokens are of one tile");
 
-APUS_INLINE void V(transpose)(i32x4 x[4]) {
-    const i32x4 a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5),
-                b = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
-    const i32x4 c = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7),
-                d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
-    x[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-    x[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    x[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-    x[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-}
-
 /// A quarter of the lanes of x.
 #define APUS_QUARTER(x, i) __builtin_shufflevector(x, x, 4 * (i), 4 * (i) + 1, 4 * (i) + 2, 4 * (i) + 3)
 
@@ -26,7 +15,7 @@ APUS_INLINE i32x4 V(largest_of)(const i32x16 *x, int count) {
     for (int t = 0; t < 4; t++)
         part[t] = __builtin_elementwise_max(__builtin_elementwise_max(APUS_QUARTER(x[t], 0), APUS_QUARTER(x[t], 1)),
                                             __builtin_elementwise_max(APUS_QUARTER(x[t], 2), APUS_QUARTER(x[t], 3)));
-    V(transpose)(part);
+    apus_transpose(part);
     return __builtin_elementwise_max(__builtin_elementwise_max(part[0], part[1]),
                                      __builtin_elementwise_max(part[2], part[3]));
 }
@@ -37,13 +26,13 @@ APUS_INLINE i32x4 V(sums_of)(const i32x16 *x, int count) {
     i32x4 part[4];
     for (int t = 0; t < 4; t++)
         part[t] = APUS_QUARTER(x[t], 0) + APUS_QUARTER(x[t], 1) + APUS_QUARTER(x[t], 2) + APUS_QUARTER(x[t], 3);
-    V(transpose)(part);
+    apus_transpose(part);
     return part[0] + part[1] + part[2] + part[3];
 }
 
 /// Stores x[t][i] at to[i * width + t], i = 0 … 3.
 APUS_INLINE void V(put_words)(void *to, size_t width, i32x4 x[4], int count) {
-    if (count == 4) V(transpose)(x);
+    if (count == 4) apus_transpose(x);
     for (size_t i = 0; i < 4; i++) {
         if (count == 4)
             __builtin_memcpy((int32_t *)to + i * width, &x[i], 16);

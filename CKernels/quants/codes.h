@@ -89,6 +89,13 @@ static inline size_t apus_span_blocks(apus_scale_form form) {
     }
 }
 
+/// Sets byte i to bit i.
+static inline void apus_spread_bits(uint8_t bits, uint8_t bytes[8]) {
+    const uint64_t ones = 0x0101010101010101u, each = bits * ones & 0x8040201008040201u; // byte i has no bit but i
+    const uint64_t spread = (each + 0x7f * ones) >> 7 & ones;
+    __builtin_memcpy(bytes, &spread, 8);
+}
+
 static inline int apus_high_shift(int bits) { return bits < 4 ? 2 : 4; }
 
 static inline void apus_put_codes(uint8_t *planes, int bits, size_t row, const uint8_t *codes) {

@@ -13,11 +13,11 @@ static void explode(const uint8_t *block, apus_codes *c) {
     __builtin_memcpy(&b, block, sizeof b);
     c->d = b.d;
     c->m = b.m;
-    uint32_t high;
-    __builtin_memcpy(&high, b.qh, sizeof high);
+    uint8_t high[32];
+    for (int j = 0; j < 4; j++) apus_spread_bits(b.qh[j], high + 8 * j);
     for (int i = 0; i < 16; i++) {
-        c->codes[i] = (uint8_t)((b.qs[i] & 15) | ((high >> i) & 1) << 4);
-        c->codes[16 + i] = (uint8_t)(b.qs[i] >> 4 | ((high >> (16 + i)) & 1) << 4);
+        c->codes[i] = (uint8_t)((b.qs[i] & 15) | high[i] << 4);
+        c->codes[16 + i] = (uint8_t)(b.qs[i] >> 4 | high[16 + i] << 4);
     }
 }
 
