@@ -82,7 +82,7 @@ APUS_INLINE void apus_transpose(i32x4 x[4]) {
 /// Whether avx512vnni is to use BF16 dot products.
 bool apus_isa_has_bf16(void);
 /// Whether one token's products gain by fetching memory ahead. The same decode in turns, on two cores: with it Zen 4
-/// has 13 % less of Q8_0, 7 % of Q4_1, 5 % of Q4_0; what Zen 5 gains stands in quants/integer.inl.h. (Family 19h has
+/// has 14 % less of Q8_0, 12 % of Q4_1, 8 % of Q4_0; what Zen 5 gains stands in quants/integer.inl.h. (Family 19h has
 /// Zen 3 and 4; the older tables of processors do not tell them apart.)
 static inline bool apus_isa_fetches_ahead(void) {
 #if defined(__x86_64__)
