@@ -1,5 +1,6 @@
 // Runs a plan: every thread walks the list of ops, claims tiles of each, and meets the others at a barrier before the
-// next one. While it waits there, it fetches the weights that it will read next: memory is what decoding waits for.
+// next one. While it waits there, it fetches the weights that it will read next: memory is what decoding waits for. An
+// op of one tile, as most are between the products of a token, is run by the last one at the barrier before it.
 #include "core/op.h"
 #include "core/parallel.h"
 #include "isa/isa.h"
@@ -32,20 +33,28 @@ typedef struct run {
     apus_isa isa;
     apus_barrier barrier;
     _Alignas(64) uint32_t next_tile;
-    int32_t cancelled;
+    uint32_t next_op; ///< written at a barrier only, as `cancelled` is
+    bool cancelled;
 } run;
 
 typedef struct thread_state {
     run *run;
+    void *scratch;
     apus_range ahead[2]; ///< what is left to fetch
 } thread_state;
 
 /// Run by the last thread at a barrier: nobody claims tiles at that moment.
 static void between_ops(void *context) {
-    run *r = ((thread_state *)context)->run;
+    const thread_state *state = context;
+    run *r = state->run;
     __atomic_store_n(&r->next_tile, 0, __ATOMIC_RELAXED);
-    if (r->step->cancel != NULL && apus_flag_load(r->step->cancel) != 0)
-        __atomic_store_n(&r->cancelled, 1, __ATOMIC_RELAXED);
+    for (r->next_op++; r->next_op < r->plan->n_ops; r->next_op++) {
+        r->cancelled = r->step->cancel != NULL && apus_flag_load(r->step->cancel) != 0;
+        const apus_op *op = &r->plan->ops[r->next_op];
+        const uint32_t tiles = traits[op->kind]->tiles(op, r->step);
+        if (r->cancelled || tiles > 1) return;
+        if (tiles == 1) traits[op->kind]->run[r->isa](op, r->step, 0, 1, state->scratch);
+    }
 }
 
 /// Fetches a little of what lies ahead into the second cache level; false if that was all.
@@ -87,16 +96,15 @@ static void look_ahead(thread_state *state, uint32_t i, int thread, int n_thread
 static void run_thread(int thread, int n_threads, void *context) {
     run *r = context;
     const apus_plan *plan = r->plan;
-    uint8_t *scratch = (uint8_t *)plan->scratch + (size_t)thread * plan->scratch_bytes;
-    thread_state state = {.run = r};
-    for (uint32_t i = 0; i < plan->n_ops; i++) {
+    thread_state state = {.run = r, .scratch = (uint8_t *)plan->scratch + (size_t)thread * plan->scratch_bytes};
+    for (uint32_t i = 0; i < plan->n_ops && !r->cancelled; i = r->next_op) {
         const apus_op *op = &plan->ops[i];
         const apus_op_traits *t = traits[op->kind];
         const uint32_t tiles = t->tiles(op, r->step);
         uint32_t claim = first_claim(tiles, n_threads), begin = (uint32_t)thread * claim;
         const uint32_t rest = (uint32_t)n_threads * claim;
         while (begin < tiles) {
-            t->run[r->isa](op, r->step, begin, tiles - begin < claim ? tiles : begin + claim, scratch);
+            t->run[r->isa](op, r->step, begin, tiles - begin < claim ? tiles : begin + claim, state.scratch);
             // Claims get smaller: the last ones even out what a slow thread lags behind.
             const uint32_t claimed = rest + __atomic_load_n(&r->next_tile, __ATOMIC_RELAXED);
             claim = claimed < tiles ? first_claim(tiles - claimed, n_threads) : 1;
@@ -104,14 +112,13 @@ static void run_thread(int thread, int n_threads, void *context) {
         }
         if (t->weights != NULL || i == 0) look_ahead(&state, i + 1, thread, n_threads);
         apus_barrier_wait(&r->barrier, n_threads, between_ops, fetch_ahead, &state);
-        if (__atomic_load_n(&r->cancelled, __ATOMIC_RELAXED) != 0) return;
     }
 }
 
 bool apus_plan_run(const apus_plan *plan, const apus_step *step, int n_threads) {
     run r = {.plan = plan, .step = step, .isa = apus_isa_active()};
     apus_team_run(n_threads, run_thread, &r);
-    return r.cancelled == 0;
+    return !r.cancelled;
 }
 
 void apus_flag_store(int32_t *flag, int32_t value) { __atomic_store_n(flag, value, __ATOMIC_RELAXED); }

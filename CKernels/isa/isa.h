@@ -81,9 +81,16 @@ APUS_INLINE void apus_transpose(i32x4 x[4]) {
 
 /// Whether avx512vnni is to use BF16 dot products.
 bool apus_isa_has_bf16(void);
-/// Whether one token's products gain by fetching memory ahead. The same decode in turns, on two cores: with it Zen 4
-/// has 14 % less of Q8_0, 12 % of Q4_1, 8 % of Q4_0; what Zen 5 gains stands in quants/integer.inl.h. (Family 19h has
-/// Zen 3 and 4; the older tables of processors do not tell them apart.)
+/// How far ahead of its reads a product fetches memory: a block takes so many instructions that the processor runs
+/// through too little memory to see far ahead by itself, and some processors' own prefetching loses its way in the
+/// order of a block's reads. (One token out of memory, one Zen 5 core that reads 47 GB/s: Q4_0 36 GB/s without and 42
+/// with it, Q4_K 22 to 30 and 39, Q6_K 18 and 40; 4 KB and 8 KB ahead are 3 to 10 % slower, fetching into the second
+/// level only as well; one that reads 39 GB/s: F16 31 and 33, BF16 36 and 38. Eight tokens of Q4_0, one Zen 4 core:
+/// 9 GB/s without, 12 with 4 KB.)
+#define APUS_AHEAD_BYTES 6144
+/// Whether one token's products gain by it. The same decode in turns, on two cores: with it Zen 4 has 14 % less of
+/// Q8_0, 12 % of Q4_1, 8 % of Q4_0. (Family 19h has Zen 3 and 4; the older tables of processors do not tell them
+/// apart.)
 static inline bool apus_isa_fetches_ahead(void) {
 #if defined(__x86_64__)
     return !__builtin_cpu_is("amdfam19h");

@@ -12,10 +12,12 @@
 APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, const float *next, size_t width,
                                 int m, float *out) {
     const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
+    const bool fetches = m == 1 && apus_isa_fetches_ahead();
     f32x16 sum[2 * APUS_TILE_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *weights = tile + s * step_bytes;
+        if (fetches) __builtin_prefetch(weights + APUS_AHEAD_BYTES);
         const V(step_weights) w = V(load_step)(weights);
         const size_t at = s * V(step_words) * width;
 #pragma clang loop unroll(full)

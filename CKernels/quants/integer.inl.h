@@ -13,14 +13,6 @@ APUS_INLINE void V(unpack_codes)(const uint8_t *planes, u8x64 w[8]) {
 #endif
 }
 
-/// How far ahead of the reads memory is fetched: a block takes so many instructions that the processor runs through too
-/// little memory to see far ahead by itself, and some processors' own prefetching loses its way in the order of a
-/// block's reads. (One token out of memory, one Zen 5 core that reads 47 GB/s: Q4_0 36 GB/s without and 42 with it,
-/// Q4_K 22 to 30 and 39, Q6_K 18 and 40; 4 KB and 8 KB ahead are 3 to 10 % slower, fetching into the second level only
-/// as well. Eight tokens of Q4_0, one Zen 4 core: 9 GB/s without, 12 with 4 KB.) Zen 4 sees one token's reads by
-/// itself.
-enum { V(prefetch_bytes) = 6144 };
-
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
 /// added at the end. The weights are read once for both.
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
@@ -34,7 +26,7 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
         const size_t blocks = span_blocks(cols, first);
         const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
         for (size_t i = 0; i < blocks; i++) {
-            const uint8_t *ahead = scales + i * block_bytes() + V(prefetch_bytes);
+            const uint8_t *ahead = scales + i * block_bytes() + APUS_AHEAD_BYTES;
             for (size_t j = 0; fetches && j < block_bytes(); j += 64) __builtin_prefetch(ahead + j);
             u8x64 w[8];
             f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};

@@ -97,11 +97,10 @@ struct TextGeneration: Sendable {
 
 /// Refuses logits that no sound model gives. A sampler would pass NaN over, but the text would mean nothing.
 func checkLogits(_ logits: Span<Float>) throws(ApusError) {
-    var unsound: UInt32 = 0
-    // NaN is not below infinity either. Without a branch, so that the loop handles several at once.
-    for i in 0..<logits.count { unsound |= logits[unchecked: i] < .infinity ? 0 : 1 }
-    if unsound == 0 { return }
-    for i in 0..<logits.count where !(logits[i] < .infinity) {
+    var sound = 0
+    while sound + 16 <= logits.count && logits.isBelow(.infinity, from: sound) { sound += 16 }
+    // NaN is not below infinity either.
+    for i in sound..<logits.count where !(logits[i] < .infinity) {
         throw ApusError(
             .format, "the logit of token \(i) is \(logits[i]), wanted: a finite number; are the weights damaged?")
     }

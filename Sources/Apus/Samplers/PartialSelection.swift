@@ -38,7 +38,7 @@ struct PartialSelection: Sendable {
     /// Puts the `k` highest into `keys`, in descending order.
     ///
     /// One pass over the logits collects those above a threshold; whenever twice `k` are there, the lower half is
-    /// dropped and the threshold rises. Most logits therefore cost one comparison.
+    /// dropped and the threshold rises. Most logits therefore cost one comparison, 16 at a time.
     mutating func select(_ k: Int, ids: Span<Int32>, logits: Span<Float>) {
         let k = min(k, logits.count)
         let room = min(logits.count, max(2 * k, 512))
@@ -46,16 +46,22 @@ struct PartialSelection: Sendable {
         keys.reserveCapacity(room)
         var thresholdLogit = -Float.infinity
         var threshold = Key(bits: 0)
-        for i in 0..<logits.count {
-            let logit = logits[unchecked: i]
-            // Equal logits pass: ids decide about them.
-            if logit < thresholdLogit { continue }
-            let key = Key(logit: logit, id: ids[unchecked: i])
-            if key <= threshold { continue }
-            keys.append(key)
-            if keys.count == room && room > k {
-                threshold = dropAllButHighest(k)
-                thresholdLogit = threshold.logit
+        var i = 0
+        while i < logits.count {
+            let next = min(i + 16, logits.count)
+            defer { i = next }
+            if next == i + 16 && logits.isBelow(thresholdLogit, from: i) { continue }
+            for j in i..<next {
+                let logit = logits[unchecked: j]
+                // Equal logits pass: ids decide about them.
+                if logit < thresholdLogit { continue }
+                let key = Key(logit: logit, id: ids[unchecked: j])
+                if key <= threshold { continue }
+                keys.append(key)
+                if keys.count == room && room > k {
+                    threshold = dropAllButHighest(k)
+                    thresholdLogit = threshold.logit
+                }
             }
         }
         _ = dropAllButHighest(k)
@@ -170,5 +176,15 @@ struct PartialSelection: Sendable {
 
     private mutating func randomIndex(below count: Int) -> Int {
         Int(pivots.next() % UInt64(count))
+    }
+}
+
+extension Span<Float> {
+    /// Whether 16 numbers, from a place on, are all below a threshold; a NaN is not.
+    @inline(__always)
+    func isBelow(_ threshold: Float, from start: Int) -> Bool {
+        var numbers = SIMD16<Float>()
+        for lane in 0..<16 { numbers[lane] = self[unchecked: start + lane] }
+        return all(numbers .< threshold)
     }
 }

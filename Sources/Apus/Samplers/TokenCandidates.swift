@@ -26,8 +26,10 @@ public struct TokenCandidates: Sendable {
     private(set) var weights: [Float] = []
     private(set) var totalWeight = 0.0
     private var hasWeights = false
-    /// Whether `ids[i] == i`, which makes a token's place known without a search.
+    /// Whether `ids[i] == i` for all, which makes a token's place known without a search.
     private var isWholeVocabulary = false
+    /// From here on `ids[i] == i`.
+    private var untouched = 0
     private var selection = PartialSelection()
 
     /// An empty set, without memory.
@@ -43,13 +45,12 @@ public struct TokenCandidates: Sendable {
             ids = [Int32](repeating: 0, count: size)
             logits = [Float](repeating: 0, count: size)
             weights = [Float](repeating: 0, count: size)
-            isWholeVocabulary = false
+            untouched = size
         }
-        if !isWholeVocabulary {
-            ids.withUnsafeMutableBufferPointer { ids in
-                for i in 0..<size { ids[i] = Int32(truncatingIfNeeded: i) }
-            }
+        ids.withUnsafeMutableBufferPointer { ids in
+            for i in 0..<untouched { ids[i] = Int32(truncatingIfNeeded: i) }
         }
+        untouched = 0
         logits.withUnsafeMutableBufferPointer { logits in
             source.withUnsafeBufferPointer { source in
                 for i in 0..<size {
@@ -181,6 +182,7 @@ extension TokenCandidates {
                 ids[i] = key.id
                 logits[i] = key.logit
             }
+            untouched = max(untouched, k)
             self.selection = selection
             isSorted = true
         }
@@ -298,6 +300,7 @@ extension TokenCandidates {
                 return kept
             }
         }
+        if kept < count { untouched = max(untouched, kept) }
         if kept < count { narrow(to: kept) }
     }
 }
