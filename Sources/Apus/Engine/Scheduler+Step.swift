@@ -161,22 +161,22 @@ extension Scheduler {
         }
     }
 
-    /// Shares the time of a step between prompts: half of it belongs to the first one, so that it gets on; the other half
-    /// to the shortest ones, so that they do not wait for long ones.
+    /// Gives the time of a step to prompts, one after another: that one first which would be done first, had each been
+    /// alone since it came. So a short one passes a long one that came just before it, and none is passed for ever.
     private func share(among prompts: [Choice], beside decoded: [Part]) -> [Part] {
-        guard let first = prompts.first else { return [] }
-        let others = prompts.dropFirst().sorted {
-            ($0.remaining, $0.request.number) < ($1.remaining, $1.request.number)
+        let tokenDuration = stepTarget / Double(max(1, sizer.tokens))
+        let due = prompts.map { choice in
+            let (submission, weight) = (choice.request.submission, weight(of: Part(choice, count: choice.remaining)))
+            return (choice, priority: submission.request.priority, time: submission.time + tokenDuration * weight)
         }
+        let inOrder = due.sorted { $0.priority != $1.priority ? $0.priority > $1.priority : $0.time < $1.time }
         var room = min(chunkTokens, decoder.maxTokens - decoded.count)
         let taken = decoded.reduce(0) { $0 + weight(of: $1) }
-        let budget = max(Double(sizer.tokens) - taken, Double(StepSizer.least))
-        let othersWant = others.reduce(0) { $0 + weight(of: Part($1, count: $1.remaining)) }
-        var left = budget
+        var left = max(Double(sizer.tokens) - taken, Double(StepSizer.least))
         var parts: [Part] = []
-        for (choice, most) in [(first, max(budget - othersWant, budget / 2))] + others.map({ ($0, budget) }) {
+        for (choice, _, _) in inOrder {
             let fitting = weights.count(
-                within: min(most, left), at: choice.sequence?.length ?? 0,
+                within: left, at: choice.sequence?.length ?? 0,
                 wantsLogits: choice.request.wantsPromptLogits, atMost: min(choice.remaining, room))
             // The first one always gets on.
             let granted = parts.isEmpty ? max(1, fitting) : fitting
