@@ -38,13 +38,8 @@ package enum Program {
         }
     }
 
-    /// Sees to signals and to standard streams that are closed. Comes first.
+    /// Sees to signals. Comes first.
     private static func prepare() {
-        // A file that is opened later would take a closed stream's number, and what is printed. Open the wrong way round,
-        // it refuses what is read or written, as a closed one does.
-        for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 {
-            _ = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY)
-        }
         Interrupt.install()
         // A closed pipe is an error of `write` instead, which ends the output quietly.
         signal(SIGPIPE, SIG_IGN)

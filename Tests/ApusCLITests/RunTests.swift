@@ -178,8 +178,6 @@ struct RunTests {
         expectFailure(full, saying: "standard output")
         let fullJSON = try Command.shell("\(run) -n 5 --json > /dev/full")
         expectFailure(fullJSON, saying: "standard output")
-        // Nothing that is opened later takes the place of a closed output.
-        expectFailure(try Command.shell("\(run) -n 5 >&-"), saying: "standard output", "descriptor")
     }
 
     @Test("where text and statistics share a place, the text ends its line")
