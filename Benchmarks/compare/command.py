@@ -37,6 +37,7 @@ def arguments_of(words):
     add("--llama-bench", type=Path, help="llama.cpp's llama-bench, instead of building it")
     add("--llama-bench-avx2", help="one built for AVX2 only, for the probe 'avx2'; 'build' builds it")
     add("--ik-llama-bench", type=Path, help="ik_llama.cpp's llama-bench (no registry package has it)")
+    add("--ik-llama-bench-avx2", type=Path, help="one built for AVX2 only, for the probe 'avx2'")
     add("--llama-quantize", type=Path, help="the tool that makes models (default: beside llama-bench)")
     add("--openvino", type=Path, help="a Python that has openvino_genai, instead of installing it")
     add("--engines", nargs="+", choices=ENGINES, default=ENGINES, help="who takes part (default: all)")
@@ -55,7 +56,7 @@ def arguments_of(words):
     arguments.probes = [PROBES[name] for name in arguments.probes or (PROBES if arguments.full else ["rates"])]
     if arguments.rounds < 1 or arguments.threads < 1:
         parser.error("--rounds and --threads: wanted at least 1")
-    for option in ("apus", "llama_bench", "ik_llama_bench", "llama_quantize", "openvino"):
+    for option in ("apus", "llama_bench", "ik_llama_bench", "ik_llama_bench_avx2", "llama_quantize", "openvino"):
         path = getattr(arguments, option)
         if not arguments.parts and path and not path.is_file():
             parser.error(f"--{option.replace('_', '-')}: no such file: '{path}'")
@@ -144,7 +145,7 @@ class Line:
         path = self.arguments.ik_llama_bench
         if not path:
             raise peers.PeerError("no registry package has it; give a build's llama-bench with --ik-llama-bench")
-        return IkLlamaCpp(name, path), version([path, "--version"])
+        return IkLlamaCpp(name, path, self.arguments.ik_llama_bench_avx2), version([path, "--version"])
 
     def openvino(self, name):
         python = self.arguments.openvino or peers.openvino()

@@ -119,6 +119,7 @@ class LlamaCpp(Engine):
     """llama-bench, and the tools beside it."""
 
     variants = (("-fa", "1"), ("-fa", "0"))
+    avx2_option = "--llama-bench-avx2"
 
     def __init__(self, name, path, avx2=None):
         super().__init__(name, path)
@@ -136,12 +137,9 @@ class LlamaCpp(Engine):
             tool = self.tool("llama-batched-bench")
             words = ["-m", model, "-t", threads, "-c", max(probe.sequences) * (BATCH_PROMPT + BATCH_GENERATED)]
             return Command([tool, *words, *batched_sizes(probe), *self.tool_flags(flags)])
-        path = self.path
-        if probe.avx2:
-            if not self.avx2:
-                raise Unsupported("no build for AVX2 only was given (--llama-bench-avx2)")
-            path = self.avx2
-        return self.bench(path, probe, model, threads, flags)
+        if probe.avx2 and not self.avx2:
+            raise Unsupported(f"no build for AVX2 only was given ({self.avx2_option})")
+        return self.bench(self.avx2 if probe.avx2 else self.path, probe, model, threads, flags)
 
     def bench(self, path, probe, model, threads, flags):
         words = [path, "-m", model, "-t", threads, *flags, "-o", "json"]
@@ -157,10 +155,9 @@ class IkLlamaCpp(LlamaCpp):
     """ik_llama.cpp's tools, which differ: no depth in llama-bench, but llama-sweep-bench."""
 
     variants = (("-rtr", "1", "-fa", "1"),)
+    avx2_option = "--ik-llama-bench-avx2"
 
     def bench(self, path, probe, model, threads, flags):
-        if probe.avx2:
-            raise Unsupported("no build for AVX2 only")
         if probe.depth:
             # Rows at depths 0 and `depth`: it advances by micro-batches, and measures each 'stride'th of them.
             prompt, (generated,) = probe.prompts[0], probe.generations
