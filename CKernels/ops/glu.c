@@ -25,6 +25,9 @@ static void fetch(const apus_weights *weights, size_t tile) {
     for (size_t i = 0; i < range.bytes && i < 2048; i += 64) __builtin_prefetch(range.at + i, 0, 2);
 }
 
+/// A row tile's sums, (tokens, 16).
+static apus_sums to_scratch(float *sums) { return (apus_sums){.at = sums, .ld = APUS_TILE_ROWS}; }
+
 #define APUS_BODY "ops/glu.c"
 #include "isa/foreach_isa.h"
 
@@ -76,11 +79,11 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         fetch(&op->up, 2 * tile);
         for (size_t i = 0; i < row_tiles; i++)
             apus_tile_product(&op->gate, 2 * tile + i, apus_acts_for(&op->gate, &op->in), NULL, tokens,
-                              gate + i * tokens * APUS_TILE_ROWS, rest);
+                              to_scratch(gate + i * tokens * APUS_TILE_ROWS), rest);
         fetch(&op->gate, 2 * tile + 2);
         for (size_t i = 0; i < row_tiles; i++)
             apus_tile_product(&op->up, 2 * tile + i, apus_acts_for(&op->up, &op->in), NULL, tokens,
-                              up + i * tokens * APUS_TILE_ROWS, rest);
+                              to_scratch(up + i * tokens * APUS_TILE_ROWS), rest);
         const V(glu_tile) sums = {gate, up, first, n, row_tiles};
         size_t t = 0;
         for (; t + 4 <= tokens; t += 4) V(activate)(op, &sums, tokens, t, 4);

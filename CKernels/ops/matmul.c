@@ -36,6 +36,12 @@ static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range 
                     : (apus_range){0};
 }
 
+/// Rows of the tile that begins at `row`.
+static inline size_t rows_from(const apus_product *product, size_t row) {
+    const size_t left = product->weights.rows - row;
+    return left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS;
+}
+
 /// A tile's rows of a token, as vectors: left to itself, clang asks about bias and `accumulate` for every row.
 static inline void store_row(float *to, const float *from, const float *bias, bool accumulate) {
     f32x16 value, other;
@@ -53,15 +59,15 @@ static inline void store_row(float *to, const float *from, const float *bias, bo
 
 /// Adds the bias and stores, or adds, 16 rows (fewer at the end) of every token.
 static void store(const apus_product *product, size_t row, const float *sums, size_t tokens) {
-    const size_t left = product->weights.rows - row;
+    const size_t rows = rows_from(product, row);
     const float *bias = product->bias != NULL ? product->bias + row : NULL;
     float *to = product->out + row;
     for (size_t t = 0; t < tokens; t++, to += product->ld, sums += APUS_TILE_ROWS) {
-        if (left >= APUS_TILE_ROWS) {
+        if (rows == APUS_TILE_ROWS) {
             store_row(to, sums, bias, product->accumulate);
             continue;
         }
-        for (size_t r = 0; r < left; r++) {
+        for (size_t r = 0; r < rows; r++) {
             const float value = bias != NULL ? sums[r] + bias[r] : sums[r];
             to[r] = product->accumulate ? to[r] + value : value;
         }
@@ -77,9 +83,14 @@ static void run(const apus_op *op, const apus_step *step, uint32_t begin, uint32
         const apus_product *product = op->matmul.products;
         while (row_tile >= row_tiles(product)) row_tile -= row_tiles(product++);
         const apus_acts *in = &op->matmul.in;
-        apus_tile_product(&product->weights, row_tile, apus_acts_for(&product->weights, in),
-                          product->fine ? in->q8_rest : NULL, tokens, sums, left);
-        store(product, (size_t)row_tile * APUS_TILE_ROWS, sums, tokens);
+        const void *rest = product->fine ? in->q8_rest : NULL;
+        const size_t row = (size_t)row_tile * APUS_TILE_ROWS;
+        const bool is_plain = product->bias == NULL && rows_from(product, row) == APUS_TILE_ROWS;
+        const bool is_direct = is_plain && !(product->accumulate && rest != NULL);
+        const apus_sums out = is_direct ? (apus_sums){product->out + row, product->ld, product->accumulate}
+                                        : (apus_sums){sums, APUS_TILE_ROWS, false};
+        apus_tile_product(&product->weights, row_tile, apus_acts_for(&product->weights, in), rest, tokens, out, left);
+        if (!is_direct) store(product, row, sums, tokens);
     }
 }
 

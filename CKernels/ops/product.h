@@ -13,10 +13,10 @@ static inline apus_range apus_tile_range(const apus_weights *weights, size_t beg
 }
 
 static inline void apus_tile_product(const apus_weights *weights, size_t tile, const void *acts, const void *rest,
-                                     size_t tokens, float *sums, void *scratch) {
+                                     size_t tokens, apus_sums out, void *scratch) {
     const apus_quant *quant = weights->quant;
     quant->product[apus_isa_active()](weights->tiles + tile * apus_quant_tile_bytes(quant, weights->cols),
-                                      weights->cols, acts, rest, tokens, sums, scratch);
+                                      weights->cols, acts, rest, tokens, out, scratch);
 }
 
 static inline const void *apus_acts_for(const apus_weights *weights, const apus_acts *in) {

@@ -75,8 +75,8 @@ APUS_INLINE f32x16 V(add_step)(f32x16 sum, V(step_weights) w, const float *act, 
 }
 #include "quants/float.inl.h"
 
-static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
-                       void *scratch) {
+static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
+                       apus_sums out, void *scratch) {
     apus_product_fn multiply = V(multiply);
     APUS_ON_X86(if (V(uses_bf16)()) multiply = multiply_avx512bf16;)
     multiply(tile, cols, acts, rest, tokens, out, scratch);

@@ -2,6 +2,7 @@
 // integer type, at every number of tokens.
 //   sum[t][r] = fma(int, d[r] * scale[t], sum[t][r]), int = sum over the block (or its half) of (w - offset) * a;
 //   then, with minima, sum[t][r] = fma(m[r], scale[t] * (sum of a), sum[t][r]), also of the block (or its half).
+#include "quants/sums.inl.h"
 
 /// The last steps of the formula, for the integer sums of a block (or its half) of m tokens.
 APUS_INLINE void V(add_scaled)(f32x16 *sum, int m, const i32x16 *dot, f32x16 d, const float *scale) {

@@ -7,14 +7,20 @@
 #define APUS_MULTIPLY product
 #endif
 
+#include "quants/sums.inl.h"
+
 /// `m` tokens (a constant) of a tile of activations `width` tokens wide; after the first 12, the others are those of
 /// the tile at `next`.
 APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, const float *next, size_t width,
-                                int m, float *out) {
+                                int m, apus_sums out) {
     const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
     const bool fetches = m == 1 && apus_isa_fetches_ahead();
     f32x16 sum[2 * APUS_TILE_TOKENS];
-    for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) {
+        sum[t] = (f32x16){0};
+        V(expect_sum)(out, (size_t)t);
+    }
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *weights = tile + s * step_bytes;
         if (fetches) __builtin_prefetch(weights + APUS_AHEAD_BYTES);
@@ -26,11 +32,12 @@ APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *
             sum[t] = V(add_step)(sum[t], w, act, width);
         }
     }
-    for (int t = 0; t < m; t++) V(store)(out + (size_t)t * 16, sum[t]);
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) V(put_sum)(out, (size_t)t, sum[t]);
 }
 
 static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
-                             float *out, void *scratch) {
+                             apus_sums out, void *scratch) {
     (void)rest; // the activations are whole
     (void)scratch;
     const size_t steps = (cols + APUS_STEP_COLS - 1) / APUS_STEP_COLS;
@@ -41,7 +48,7 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
         if (left >= 2 * APUS_TILE_TOKENS && V(step_tokens) == 2 * APUS_TILE_TOKENS) {
             V(tile_tokens)(tile, steps, a, next, width, 2 * APUS_TILE_TOKENS, out);
             a = next + width * steps * V(step_words);
-            out += 2 * width * 16;
+            out = apus_sums_from(out, 2 * width);
             first += 2 * width;
             continue;
         }
@@ -49,7 +56,7 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
             const size_t rest = width - t;
 #define APUS_CASE(n)                                                                                                   \
     if (rest >= n && n <= V(step_tokens)) {                                                                            \
-        V(tile_tokens)(tile, steps, a + t, next, width, n, out + t * 16);                                              \
+        V(tile_tokens)(tile, steps, a + t, next, width, n, apus_sums_from(out, t));                                    \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
@@ -62,7 +69,7 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
 #undef APUS_CASE
         }
         a = next;
-        out += width * 16;
+        out = apus_sums_from(out, width);
         first += width;
     }
 }

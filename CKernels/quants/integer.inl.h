@@ -16,7 +16,7 @@ APUS_INLINE void V(unpack_codes)(const uint8_t *planes, u8x64 w[8]) {
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
 /// added at the end. The weights are read once for both.
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
-                           size_t t0, int m, int has_rest, float *out) {
+                           size_t t0, int m, int has_rest, apus_sums out) {
     enum { plane = APUS_BITS * 64 };
     const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
     const bool fetches = m > 1 || apus_isa_fetches_ahead();
@@ -40,11 +40,12 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
                              rest + record, width, t0);
         }
     }
-    for (int t = 0; t < m; t++) V(store)(out + (t0 + (size_t)t) * 16, has_rest ? sum[t] + rest_sum[t] : sum[t]);
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
 
 /// One token where an unpacked block takes all registers: half of the steps after the other.
-APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *acts, bool add, float *out) {
+APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *acts, apus_sums out) {
     enum { plane = APUS_BITS * 64, is_signed = APUS_FORM == APUS_SIGNED };
     const int offset = APUS_OFFSET + (is_signed ? V(signed_offset) : 0);
     f32x16 sum = {0};
@@ -78,7 +79,7 @@ APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *
             }
         }
     }
-    V(store)(out, add ? V(load)(out) + sum : sum);
+    V(put_sum)(out, 0, sum);
 }
 
 static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {
@@ -103,8 +104,8 @@ static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *
     }
 }
 
-static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens, float *out,
-                       void *scratch) {
+static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
+                       apus_sums out, void *scratch) {
     // Where eight tokens share an unpacked block, unpacking costs little and hides behind the products: storing it pays
     // late. (Q4_0, 16 tokens, from the second cache level: 156 GMAC/s stored, 186 unpacked twice.)
     enum { limit = V(direct_tokens), most = limit == 8 ? 2 * APUS_TILE_TOKENS : limit == 1 ? 1 : APUS_DIRECT_TOKENS };
@@ -113,13 +114,15 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
         const apus_unpacked unpacked = {values, scales, minima};
-        apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, false, out);
-        if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, true, out);
+        apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
+        out.add = true;
+        if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, out);
         return;
     }
     if (limit == 1) {
-        V(direct_one)(tile, cols, acts, false, out);
-        if (rest != NULL) V(direct_one)(tile, cols, rest, true, out);
+        V(direct_one)(tile, cols, acts, out);
+        out.add = true;
+        if (rest != NULL) V(direct_one)(tile, cols, rest, out);
         return;
     }
     // As many as the registers hold; each number is compiled by itself.
@@ -131,7 +134,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
             const size_t left = width - t;
 #define APUS_CASE(n, has_rest)                                                                                         \
     if (left >= n && n <= limit) {                                                                                     \
-        V(direct)(tile, cols, a, b, width, t, n, has_rest, out + first * 16);                                          \
+        V(direct)(tile, cols, a, b, width, t, n, has_rest, out);                                                       \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
@@ -150,5 +153,6 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
             APUS_CASE(1, 0)
 #undef APUS_CASE
         }
+        out = apus_sums_from(out, width);
     }
 }

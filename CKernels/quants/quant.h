@@ -5,10 +5,22 @@
 #include "core/op.h"
 #include "isa/isa.h"
 
-/// One tile of 16 rows times all tokens: out[t * 16 + r]. `rest` is a second plane of activations, whose product is
-/// added, or NULL. `scratch` is as long as apus_product_scratch_bytes() says.
+/// Where the products of a tile's 16 rows go.
+typedef struct apus_sums {
+    float *at; ///< at[t * ld + r]
+    size_t ld;
+    bool add; ///< add to what is there
+} apus_sums;
+
+/// The same from token t on.
+static inline apus_sums apus_sums_from(apus_sums out, size_t t) {
+    return (apus_sums){.at = out.at + t * out.ld, .ld = out.ld, .add = out.add};
+}
+
+/// One tile of 16 rows times all tokens. `rest` is a second plane of activations, whose product is added, or NULL; with
+/// one, `out` is set. `scratch` is as long as apus_product_scratch_bytes() says.
 typedef void (*apus_product_fn)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
-                                float *out, void *scratch);
+                                apus_sums out, void *scratch);
 
 struct apus_quant {
     const char *name;
@@ -38,9 +50,8 @@ typedef struct apus_unpacked {
     const float *minima;   ///< as the scales, or NULL
 } apus_unpacked;
 
-/// Sets `out`, or adds to it.
-typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                                 float *out);
+typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens,
+                                 apus_sums out);
 
 /// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
 /// 16; signed bytes with one scale. Values with minima have no offset, unsigned ones without are unpacked so that

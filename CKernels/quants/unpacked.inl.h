@@ -3,22 +3,24 @@
 
 /// m tokens from t0 on, in a tile of activations `width` tokens wide. The last five arguments are constants.
 APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
-                                bool add, float *out, int m, int offset, int groups, int has_min, int is_signed) {
+                                apus_sums out, int m, int offset, int groups, int has_min, int is_signed) {
     f32x16 sum[APUS_TILE_TOKENS];
-    for (int t = 0; t < m; t++) sum[t] = (f32x16){0};
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) {
+        sum[t] = (f32x16){0};
+        V(expect_sum)(out, t0 + (size_t)t);
+    }
     for (size_t block = 0; block < cols / 32; block++) {
         const size_t at = block * (size_t)groups * 16;
         V(add_values)(sum, m, tile->values + block * 512, tile->scales + at, has_min ? tile->minima + at : NULL, offset,
                       groups, has_min, is_signed, acts + block * APUS_Q8_RECORD * width, width, t0);
     }
-    for (int t = 0; t < m; t++) {
-        float *to = out + (t0 + (size_t)t) * 16;
-        V(store)(to, add ? V(load)(to) + sum[t] : sum[t]);
-    }
+#pragma clang loop unroll(full)
+    for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, sum[t]);
 }
 
-APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens, bool add,
-                               float *out, int offset, int groups, int has_min, int is_signed) {
+APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens,
+                               apus_sums out, int offset, int groups, int has_min, int is_signed) {
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
@@ -26,8 +28,7 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
             const size_t rest = width - t;
             const int m = (int)(rest < V(product_tokens) ? rest : V(product_tokens));
 #define APUS_CASE(n)                                                                                                   \
-    V(tile_tokens)(tile, cols, acts, width, t, add, out, n <= V(product_tokens) ? n : 1, offset, groups, has_min,      \
-                   is_signed)
+    V(tile_tokens)(tile, cols, acts, width, t, out, n <= V(product_tokens) ? n : 1, offset, groups, has_min, is_signed)
             switch (m) {
             case 1:
                 APUS_CASE(1);
@@ -70,28 +71,26 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
             t += (size_t)m;
         }
         acts += width * APUS_Q8_RECORD * (cols / 32);
-        out += width * 16;
+        out = apus_sums_from(out, width);
     }
 }
 
-static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, APUS_START_OFFSET, 1, 0, 0);
+static void V(plain)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, apus_sums out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, APUS_START_OFFSET, 1, 0, 0);
 }
 
-static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 0, 1, 1, 0);
+static void V(minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, apus_sums out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 0, 1, 1, 0);
 }
 
-static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add, float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, APUS_START_OFFSET, 2, 0, 0);
+static void V(halves)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, apus_sums out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, APUS_START_OFFSET, 2, 0, 0);
 }
 
-static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                           float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, 0, 2, 1, 0);
+static void V(half_minima)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, apus_sums out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, 0, 2, 1, 0);
 }
 
-static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, bool add,
-                            float *out) {
-    V(all_tokens)(tile, cols, acts, tokens, add, out, V(signed_offset), 1, 0, 1);
+static void V(signed_bytes)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens, apus_sums out) {
+    V(all_tokens)(tile, cols, acts, tokens, out, V(signed_offset), 1, 0, 1);
 }
