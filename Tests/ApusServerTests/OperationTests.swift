@@ -3,6 +3,7 @@
 import Apus
 import ApusGGUF
 import ApusJSON
+import ApusModel
 import ApusServer
 import Testing
 
@@ -94,19 +95,27 @@ import Testing
             ($0.library.engine.maxRunning, $0.maxQueue) = (1, 1)
         }
         let engine = try await server.engine()
-        func start(_ isEnough: @escaping @Sendable (String) -> Bool) -> Task<[UInt8], any Error> {
-            let head = server.head("POST", "/v1/completions", ["Content-Length: \(endless.utf8.count)"])
-            let bytes = head + Array("\r\n".utf8) + Array(endless.utf8)
+        func start(
+            _ body: String, _ isEnough: @escaping @Sendable (String) -> Bool
+        ) -> Task<[UInt8], any Error> {
+            let head = server.head("POST", "/v1/completions", ["Content-Length: \(body.utf8.count)"])
+            let bytes = head + Array("\r\n\(body)".utf8)
             return Task {
                 try await server.exchange(bytes) { isEnough(String(decoding: $0, as: UTF8.self)) }
             }
         }
-        let held = start { $0.utf8.count > 1 << 22 }
+        // One after another, which takes seconds.
+        let held = start(endless.replacing("\"stream\":true", with: "\"n\":100")) { _ in false }
         #expect(await TestServer.eventually { engine.metrics.running == 1 })
-        let waiting = start { $0.contains("\r\n:\n\n") || $0.contains("\n:\n\n") }
-        #expect(await TestServer.eventually { engine.metrics.waiting == 1 })
+        let (isThere, wasRefused) = (Locked(false), Locked(false))
+        let waiting = start(endless) {
+            if $0.contains("text/event-stream") { isThere.withLock { $0 = true } }
+            return ($0.contains("\r\n:\n\n") || $0.contains("\n:\n\n")) && wasRefused.withLock { $0 }
+        }
+        #expect(await TestServer.eventually { isThere.withLock { $0 } })
         let refused = try await server.post("/v1/completions", #"{"prompt":"a"}"#)
         #expect(refused.status == 503 && refused.headers["retry-after"] == "1")
+        wasRefused.withLock { $0 = true }
         #expect(try await server.get("/v1/models").status == 200)
         // A second of silence has passed.
         #expect(String(decoding: try await waiting.value, as: UTF8.self).contains("text/event-stream"))
@@ -130,7 +139,8 @@ import Testing
     }
 
     @Test func `It ends when it is told to, with what runs cut at the limit`() async throws {
-        let server = try await TestServer()
+        // Long before the context is full.
+        let server = try await TestServer { $0.drainTimeout = .milliseconds(20) }
         let engine = try await server.engine()
         let head = server.head("POST", "/v1/completions", ["Content-Length: \(endless.utf8.count)"])
         let bytes = head + Array("\r\n".utf8) + Array(endless.utf8)
