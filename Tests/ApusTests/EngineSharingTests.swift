@@ -137,7 +137,7 @@ import Testing
         let decoding = log.indices(of: 0)
         #expect(decoding.count == 200)
         #expect(decoding == Array(decoding[0]..<decoding[0] + 200))
-        // Four prompts of 8 tokens take half of the steps: two at the chunk of 32, eight at the least that there is.
+        // Four prompts of 8 tokens come before the rest of the long one: a step or two at the chunk of 32.
         let ofLong = log.indices(of: 1)
         for request in 2..<6 {
             let indices = log.indices(of: request)

@@ -206,6 +206,13 @@ import Testing
     @Test func `A step's tokens follow the time that steps take`() {
         var sizer = StepSizer(parameters: 1 << 30, target: .milliseconds(150), limit: 512)
         #expect(sizer.tokens == StepSizer.least)
+        // 800 tokens are due after 100 steps: 8 that come less than 99 steps later are due before them, others after.
+        func due(_ count: Double, after seconds: Double) -> ContinuousClock.Instant {
+            sizer.dueTime(of: count, since: start + .seconds(seconds), target: .milliseconds(150))
+        }
+        let start = ContinuousClock.now
+        #expect(due(800, after: 0) == start + .seconds(15))
+        #expect(due(8, after: 14.8) < due(800, after: 0) && due(8, after: 14.9) > due(800, after: 0))
         // A token takes a millisecond, and a step ten more.
         for _ in 0..<20 {
             sizer.record(sizer.tokens, took: .milliseconds(10 + sizer.tokens), target: .milliseconds(150))

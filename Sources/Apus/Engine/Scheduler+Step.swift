@@ -164,10 +164,11 @@ extension Scheduler {
     /// Gives the time of a step to prompts, one after another: that one first which would be done first, had each been
     /// alone since it came. So a short one passes a long one that came just before it, and none is passed for ever.
     private func share(among prompts: [Choice], beside decoded: [Part]) -> [Part] {
-        let tokenDuration = stepTarget / Double(max(1, sizer.tokens))
         let due = prompts.map { choice in
-            let (submission, weight) = (choice.request.submission, weight(of: Part(choice, count: choice.remaining)))
-            return (choice, priority: submission.request.priority, time: submission.time + tokenDuration * weight)
+            let submission = choice.request.submission
+            let weight = weight(of: Part(choice, count: choice.remaining))
+            let time = sizer.dueTime(of: weight, since: submission.time, target: stepTarget)
+            return (choice, priority: submission.request.priority, time: time)
         }
         let inOrder = due.sorted { $0.priority != $1.priority ? $0.priority > $1.priority : $0.time < $1.time }
         var room = min(chunkTokens, decoder.maxTokens - decoded.count)

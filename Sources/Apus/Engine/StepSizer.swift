@@ -22,6 +22,16 @@ package struct StepSizer {
         tokens = max(1, min(limit, max(Self.least, Int(min(guess, 1e9)))))
     }
 
+    /// When tokens would be computed that had the steps for themselves since they came.
+    ///
+    /// - Parameters:
+    ///   - count: The tokens.
+    ///   - start: When they came.
+    ///   - target: What a step may take.
+    package func dueTime(
+        of count: Double, since start: ContinuousClock.Instant, target: Duration
+    ) -> ContinuousClock.Instant { start + target * (count / Double(max(1, tokens))) }
+
     /// Learns from a step.
     ///
     /// - Parameters:

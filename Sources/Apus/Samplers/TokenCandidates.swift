@@ -300,8 +300,9 @@ extension TokenCandidates {
                 return kept
             }
         }
-        if kept < count { untouched = max(untouched, kept) }
-        if kept < count { narrow(to: kept) }
+        guard kept < count else { return }
+        untouched = max(untouched, kept)
+        narrow(to: kept)
     }
 }
 
