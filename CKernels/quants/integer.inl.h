@@ -113,7 +113,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
         V(unpack)(tile, cols, values, scales, minima);
-        const apus_unpacked unpacked = {values, scales, minima};
+        const apus_unpacked unpacked = {values, scales, minima, tile + cols / 32 * block_bytes(), block_bytes()};
         apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
         out.add = true;
         if (rest != NULL) apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, rest, tokens, out);

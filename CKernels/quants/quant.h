@@ -48,6 +48,8 @@ typedef struct apus_unpacked {
     const uint8_t *values; ///< (cols / 32, 512) in the order of the instruction set: quants/unpacked_*.inl.h
     const float *scales;   ///< (cols / 32, groups, 16)
     const float *minima;   ///< as the scales, or NULL
+    const uint8_t *next;   ///< the packed tile after it, mostly the thread's next one: fetched beside the last products
+    size_t block_bytes;    ///< of the packed tile
 } apus_unpacked;
 
 typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens,

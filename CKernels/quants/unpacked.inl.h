@@ -1,9 +1,9 @@
 // Products of an unpacked tile, per instruction set.
 #include "quants/block.inl.h"
 
-/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last five arguments are constants.
+/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last six arguments are constants.
 APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
-                                apus_sums out, int m, int offset, int groups, int has_min, int is_signed) {
+                                apus_sums out, int m, int fetches, int offset, int groups, int has_min, int is_signed) {
     f32x16 sum[APUS_TILE_TOKENS];
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) {
@@ -11,7 +11,8 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
         V(expect_sum)(out, t0 + (size_t)t);
     }
     for (size_t block = 0; block < cols / 32; block++) {
-        const size_t at = block * (size_t)groups * 16;
+        const size_t at = block * (size_t)groups * 16, bytes = tile->block_bytes;
+        for (size_t i = 0; fetches && i < bytes; i += 64) __builtin_prefetch(tile->next + block * bytes + i, 0, 2);
         V(add_values)(sum, m, tile->values + block * 512, tile->scales + at, has_min ? tile->minima + at : NULL, offset,
                       groups, has_min, is_signed, acts + block * APUS_Q8_RECORD * width, width, t0);
     }
@@ -19,17 +20,25 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
     for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, sum[t]);
 }
 
+_Static_assert(APUS_TILE_TOKENS % V(product_tokens) == 0, "so that the tiles' parts begin at multiples of it");
+
 APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t tokens,
                                apus_sums out, int offset, int groups, int has_min, int is_signed) {
+    // As many tokens at once as the registers hold; each number is compiled by itself, and beside the last of the most
+    // the next tile is fetched: fewer would be done before it comes.
+    enum { most = V(product_tokens) };
+    const size_t fetch_at = tokens >= most ? (tokens / most - 1) * most : tokens;
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
-            // As many as the registers hold; each number is compiled by itself.
-            const size_t rest = width - t;
-            const int m = (int)(rest < V(product_tokens) ? rest : V(product_tokens));
-#define APUS_CASE(n)                                                                                                   \
-    V(tile_tokens)(tile, cols, acts, width, t, out, n <= V(product_tokens) ? n : 1, offset, groups, has_min, is_signed)
-            switch (m) {
+            const size_t rest = width - t, m = rest < most ? rest : most;
+#define APUS_MULTIPLY(n, fetches)                                                                                      \
+    V(tile_tokens)(tile, cols, acts, width, t, out, n <= most ? n : 1, fetches, offset, groups, has_min, is_signed)
+#define APUS_CASE(n) APUS_MULTIPLY(n, 0)
+            switch (first + t == fetch_at ? 0 : m) {
+            case 0:
+                APUS_MULTIPLY(most, 1);
+                break;
             case 1:
                 APUS_CASE(1);
                 break;
@@ -68,7 +77,8 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
                 break;
             }
 #undef APUS_CASE
-            t += (size_t)m;
+#undef APUS_MULTIPLY
+            t += m;
         }
         acts += width * APUS_Q8_RECORD * (cols / 32);
         out = apus_sums_from(out, width);
