@@ -9,12 +9,14 @@
 
 #include "quants/sums.inl.h"
 
-/// `m` tokens (a constant) of a tile of activations `width` tokens wide; after the first 12, the others are those of
-/// the tile at `next`.
+/// `m` tokens of a tile of activations `width` tokens wide; after the first 12, the others are those of the tile at
+/// `next`. `is_last`: the next tile of weights is fetched meanwhile. (m and is_last are constants.)
 APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *acts, const float *next, size_t width,
-                                int m, apus_sums out) {
+                                int m, int is_last, apus_sums out) {
     const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
-    const bool fetches = m == 1 && apus_isa_fetches_ahead();
+    // Beside 24 tokens weights come soon enough by themselves, but for a tile's first ones.
+    const bool fetches = m < 2 * APUS_TILE_TOKENS && (m > 1 || apus_isa_fetches_ahead());
+    const size_t ahead = is_last ? steps * step_bytes : APUS_AHEAD_BYTES;
     f32x16 sum[2 * APUS_TILE_TOKENS];
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) {
@@ -23,7 +25,7 @@ APUS_INLINE void V(tile_tokens)(const uint8_t *tile, size_t steps, const float *
     }
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *weights = tile + s * step_bytes;
-        if (fetches) __builtin_prefetch(weights + APUS_AHEAD_BYTES);
+        if (fetches || is_last) __builtin_prefetch(weights + ahead);
         const V(step_weights) w = V(load_step)(weights);
         const size_t at = s * V(step_words) * width;
 #pragma clang loop unroll(full)
@@ -46,7 +48,10 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         const float *next = a + width * steps * V(step_words);
         if (left >= 2 * APUS_TILE_TOKENS && V(step_tokens) == 2 * APUS_TILE_TOKENS) {
-            V(tile_tokens)(tile, steps, a, next, width, 2 * APUS_TILE_TOKENS, out);
+            if (left < 4 * APUS_TILE_TOKENS)
+                V(tile_tokens)(tile, steps, a, next, width, 2 * APUS_TILE_TOKENS, 1, out);
+            else
+                V(tile_tokens)(tile, steps, a, next, width, 2 * APUS_TILE_TOKENS, 0, out);
             a = next + width * steps * V(step_words);
             out = apus_sums_from(out, 2 * width);
             first += 2 * width;
@@ -56,7 +61,7 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
             const size_t rest = width - t;
 #define APUS_CASE(n)                                                                                                   \
     if (rest >= n && n <= V(step_tokens)) {                                                                            \
-        V(tile_tokens)(tile, steps, a + t, next, width, n, apus_sums_from(out, t));                                    \
+        V(tile_tokens)(tile, steps, a + t, next, width, n, 0, apus_sums_from(out, t));                                 \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
