@@ -54,12 +54,8 @@ class Process:
 
     def cpu_seconds(self):
         """CPU time of the whole process, and without that of the threads that compute: the busiest ones, one a core."""
-        ticks = os.sysconf("SC_CLK_TCK")
-        threads = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-            threads.append((int(fields[11]) + int(fields[12])) / ticks)
-        threads.sort()
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        threads = sorted(int((task / "schedstat").read_text().split()[0]) / 1e9 for task in tasks)
         return sum(threads), sum(threads[: -len(os.sched_getaffinity(0))])
 
 
