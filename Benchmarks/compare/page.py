@@ -216,10 +216,11 @@ def repeat(data):
 def page(data, results):
     """The page."""
     colours = classes(data)
+    commits = ", ".join(commit[:12] for commit in data["commit"].split(", "))
     keys = "".join(tag("span", tag("i", "", cls=colour) + escape(name)) for name, colour in colours.items())
     parts = [
         tag("h1", "Apus beside other engines"),
-        tag("p", escape(f"{machine(data)} · {data['date']} · commit {data['commit'][:12]}"), cls="soft"),
+        tag("p", escape(f"{machine(data)} · {data['date']} · commit {commits}"), cls="soft"),
         tiles(results),
         tag("h2", "Times as fast as the best peer"),
         tag(

@@ -84,8 +84,9 @@ def results(data):
 
 
 def merged(parts):
-    """Several comparisons as one, for a matrix measured in pieces: the first one's machine, everybody's runs."""
+    """Several comparisons as one, for a matrix measured in pieces: the first one's machine, everybody's runs and commits."""
     whole = dict(parts[0])
+    whole["commit"] = ", ".join(dict.fromkeys(part["commit"] for part in parts))
     for key in ("engines", "models"):
         whole[key] = list({item["name"]: item for part in parts for item in part[key]}.values())
     whole["failures"] = [failure for part in parts for failure in part["failures"]]

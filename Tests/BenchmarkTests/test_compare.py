@@ -183,6 +183,12 @@ class Comparison(unittest.TestCase):
         self.assertEqual(len(results.results(whole)[0]["engines"]["apus"]["samples"]), 2)
         self.assertEqual((len(whole["engines"]), len(whole["models"])), (3, 1))
 
+    def test_merged_pieces_name_every_commit_once(self):
+        data = json.loads(json.dumps(self.measured([PROBES["rates"]], rounds=1)))
+        whole = results.merged([{**data, "commit": "a" * 40}, {**data, "commit": "b" * 40}, {**data, "commit": "a" * 40}])
+        self.assertEqual(whole["commit"], "a" * 40 + ", " + "b" * 40)
+        self.assertIn("commit " + "a" * 12 + ", " + "b" * 12 + "<", page(whole, results.results(whole)))
+
 
 class Adapters(unittest.TestCase):
     """What engines are asked, and what is read out of their answers."""
