@@ -84,7 +84,7 @@ def results(data):
 
 
 def merged(parts):
-    """Several comparisons as one, for a matrix measured in pieces: the first one's machine, everybody's runs and commits."""
+    """Several comparisons as one, for a matrix measured in pieces: the first one's machine, all runs and commits."""
     whole = dict(parts[0])
     whole["commit"] = ", ".join(dict.fromkeys(part["commit"] for part in parts))
     for key in ("engines", "models"):

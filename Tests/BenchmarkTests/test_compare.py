@@ -185,7 +185,7 @@ class Comparison(unittest.TestCase):
 
     def test_merged_pieces_name_every_commit_once(self):
         data = json.loads(json.dumps(self.measured([PROBES["rates"]], rounds=1)))
-        whole = results.merged([{**data, "commit": "a" * 40}, {**data, "commit": "b" * 40}, {**data, "commit": "a" * 40}])
+        whole = results.merged([{**data, "commit": letter * 40} for letter in "aba"])
         self.assertEqual(whole["commit"], "a" * 40 + ", " + "b" * 40)
         self.assertIn("commit " + "a" * 12 + ", " + "b" * 12 + "<", page(whole, results.results(whole)))
 
