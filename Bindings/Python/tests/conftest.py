@@ -1,10 +1,14 @@
 """One model for all tests, what the command makes of the same text, and a look at what is left of handles."""
 
 import gc
+import signal
 
 import apus
 import pytest
 from support import MODEL, TEXT, TOKENS, command
+
+# The tests send it; a job in the background begins with it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
