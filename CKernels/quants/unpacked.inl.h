@@ -32,52 +32,50 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
             const size_t rest = width - t, m = rest < most ? rest : most;
-#define APUS_MULTIPLY(n, fetches)                                                                                      \
+#define APUS_CASE(n, fetches)                                                                                          \
     V(tile_tokens)(tile, cols, acts, width, t, out, n <= most ? n : 1, fetches, offset, groups, has_min, is_signed)
-#define APUS_CASE(n) APUS_MULTIPLY(n, 0)
             switch (first + t == fetch_at ? 0 : m) {
             case 0:
-                APUS_MULTIPLY(most, 1);
+                APUS_CASE(most, 1);
                 break;
             case 1:
-                APUS_CASE(1);
+                APUS_CASE(1, 0);
                 break;
             case 2:
-                APUS_CASE(2);
+                APUS_CASE(2, 0);
                 break;
             case 3:
-                APUS_CASE(3);
+                APUS_CASE(3, 0);
                 break;
             case 4:
-                APUS_CASE(4);
+                APUS_CASE(4, 0);
                 break;
             case 5:
-                APUS_CASE(5);
+                APUS_CASE(5, 0);
                 break;
             case 6:
-                APUS_CASE(6);
+                APUS_CASE(6, 0);
                 break;
             case 7:
-                APUS_CASE(7);
+                APUS_CASE(7, 0);
                 break;
             case 8:
-                APUS_CASE(8);
+                APUS_CASE(8, 0);
                 break;
             case 9:
-                APUS_CASE(9);
+                APUS_CASE(9, 0);
                 break;
             case 10:
-                APUS_CASE(10);
+                APUS_CASE(10, 0);
                 break;
             case 11:
-                APUS_CASE(11);
+                APUS_CASE(11, 0);
                 break;
             default:
-                APUS_CASE(12);
+                APUS_CASE(12, 0);
                 break;
             }
 #undef APUS_CASE
-#undef APUS_MULTIPLY
             t += m;
         }
         acts += width * APUS_Q8_RECORD * (cols / 32);
