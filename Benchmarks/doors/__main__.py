@@ -30,6 +30,7 @@ COMPUTING = 2
 HERE = Path(__file__).resolve().parent
 DOORS = {
     "C, pull": ["pull"],
+    "C, take": ["take"],
     "C, callback": ["callback"],
     "C, wait": ["wait"],
     "Swift, events": ["events"],

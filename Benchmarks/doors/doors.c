@@ -1,4 +1,4 @@
-// One reply through the C library, for __main__.py: doors pull|callback|wait MODEL TOKENS.
+// One reply through the C library, for __main__.py: doors pull|take|callback|wait MODEL TOKENS.
 // Says "ready" and waits for a line before the reply and after it, so that somebody can look at the threads' times.
 #include <apus.h>
 
@@ -36,6 +36,11 @@ static int reply(apus_engine *engine, const char *mode, int tokens) {
          error);
     apus_event event = {.size = sizeof event};
     while (mode[0] == 'p' && apus_request_next(request, -1, &event, NULL) == APUS_OK) count(&event, &n);
+    apus_event events[32] = {event};
+    size_t taken = 0;
+    while (mode[0] == 't' && apus_request_take(request, -1, 50000000, events, 32, &taken, NULL) == APUS_OK) {
+        for (size_t i = 0; i < taken; i++) count(&events[i], &n);
+    }
     must(apus_request_wait(request, -1, NULL, &error), error);
     apus_request_release(request);
     return mode[0] == 'w' ? tokens : n;

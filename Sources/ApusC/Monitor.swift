@@ -48,6 +48,13 @@ final class Monitor: Sendable {
     }
 }
 
+/// The time since some moment, which nobody can set.
+func nanosecondsNow() -> Int64 {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+}
+
 /// When to stop waiting.
 struct Deadline {
     /// Nil for never.
@@ -60,14 +67,12 @@ struct Deadline {
     /// - Parameter nanoseconds: How long; a negative number for ever.
     init(nanoseconds: Int64) {
         isNow = nanoseconds == 0
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(Int64(now.tv_nsec))
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(nanosecondsNow())
         guard nanoseconds >= 0, !overflow else {
             time = nil
             return
         }
-        time = timespec(tv_sec: now.tv_sec + Int(sum / 1_000_000_000), tv_nsec: Int(sum % 1_000_000_000))
+        time = timespec(tv_sec: Int(sum / 1_000_000_000), tv_nsec: Int(sum % 1_000_000_000))
     }
 }
 

@@ -43,6 +43,27 @@ final class RequestObject: Handled {
         var isReleased = false
     }
 
+    /// When events were taken.
+    private struct Rhythm {
+        /// Nanoseconds, as all here.
+        var last = Int64(0)
+        /// Whether there was less than the pace to wait for.
+        var isFast = false
+        private var interval = Int64(0)
+
+        /// For how long from `last` events are to be gathered: the pace, and up to twice as long for five tokens.
+        func pause(_ pace: Int64) -> Int64 {
+            guard isFast, pace > 0 else { return 0 }
+            return max(pace, min(5 * interval, 2 * min(pace, .max / 2)))
+        }
+
+        /// Notes that so many tokens were taken.
+        mutating func note(_ tokens: Int, at now: Int64) {
+            interval = (now - last) / Int64(max(1, tokens))
+            last = now
+        }
+    }
+
     let engine: EngineObject
     private let work: Work
     private let callback: Callback?
@@ -52,7 +73,9 @@ final class RequestObject: Handled {
     // Safe to share: touched inside of `monitor` only.
     nonisolated(unsafe) private var state = State()
     // Safe to share: touched by the one reader, or the delivery thread.
-    nonisolated(unsafe) private let memory = EventMemory()
+    nonisolated(unsafe) private var memories: [EventMemory] = []
+    // Safe to share: touched by the one reader.
+    nonisolated(unsafe) private var rhythm = Rhythm()
 
     /// Takes what is to be done.
     ///
@@ -196,7 +219,7 @@ final class RequestObject: Handled {
             return true
         }
         guard goesOn, let callback else { return }
-        var event = memory.event(event, size: UInt32(MemoryLayout<apus_event>.size))
+        var event = memory(0).event(event, size: UInt32(MemoryLayout<apus_event>.size))
         let answer = callback.function(&event, callback.user)
         monitor.locked {
             state.isCalling = false
@@ -245,6 +268,54 @@ final class RequestObject: Handled {
     ///   - deadline: How long.
     ///   - output: Where it goes; its size is set.
     func next(_ deadline: Deadline, into output: UnsafeMutablePointer<apus_event>) throws {
+        try reading(output) { size in output.pointee = memory(0).event(try nextEvent(deadline), size: size) }
+    }
+
+    /// Takes the events that are there; waits for one if there is none.
+    ///
+    /// - Parameters:
+    ///   - timeout: How long, in nanoseconds; a negative number for ever.
+    ///   - pace: How events are gathered: see apus.h.
+    ///   - output: Where they go; the first one's size is set, and is that of all.
+    ///   - capacity: For how many there is room, one at least.
+    /// - Returns: How many there are.
+    func take(_ timeout: Int64, pace: Int64, into output: UnsafeMutablePointer<apus_event>, capacity: Int) throws -> Int
+    {
+        try reading(output) { size in
+            let deadline = Deadline(nanoseconds: timeout)
+            gather(pace, timeout)
+            var event = try monitor.locked { () throws(CallError) in try takeEvent(&state) }
+            if event == nil {
+                event = try nextEvent(deadline)
+                rhythm.isFast = nanosecondsNow() - rhythm.last < pace
+            }
+            var (count, tokens) = (0, 0)
+            while let found = event {
+                let place = UnsafeMutableRawPointer(output).advanced(by: count * Int(size))
+                place.assumingMemoryBound(to: apus_event.self).pointee = memory(count).event(found, size: size)
+                count += 1
+                if found.token >= 0 { tokens += 1 }
+                // That there are no more is told by the next call.
+                event = count == capacity ? nil : monitor.locked { try? takeEvent(&state) }
+            }
+            rhythm.note(tokens, at: nanosecondsNow())
+            return count
+        }
+    }
+
+    /// Waits while events are gathered, or until the request ends; not at all when there are events from before.
+    private func gather(_ pace: Int64, _ timeout: Int64) {
+        let left = rhythm.pause(pace) - (nanosecondsNow() - rhythm.last)
+        let rings = bell.count
+        if left <= 0 || hasNews { return }
+        listen(for: .ends)
+        _ = bell.wait(after: rings, until: Deadline(nanoseconds: timeout < 0 ? left : min(left, timeout)))
+    }
+
+    /// Lets the caller be the one who reads.
+    ///
+    /// - Parameter output: Where events go, whose size is checked.
+    private func reading<R>(_ output: UnsafeMutablePointer<apus_event>, _ work: (UInt32) throws -> R) throws -> R {
         try checkHasNoCallback()
         let size = output.pointee.size
         guard (UInt32(MemoryLayout<apus_event>.size)...1024).contains(size) else {
@@ -257,17 +328,27 @@ final class RequestObject: Handled {
             state.isRead = true
         }
         defer { monitor.locked { state.isRead = false } }
+        return try work(size)
+    }
+
+    /// The next event. For the one who reads.
+    private func nextEvent(_ deadline: Deadline) throws -> Event {
         while true {
             let rings = bell.count
-            if let event = try monitor.locked({ () throws(CallError) in try takeEvent(&state) }) {
-                output.pointee = memory.event(event, size: size)
-                return
-            }
+            if let event = try monitor.locked({ () throws(CallError) in try takeEvent(&state) }) { return event }
             if !deadline.isNow { listen() }
             guard bell.wait(after: rings, until: deadline) else {
                 throw CallError(Int(APUS_TIMEOUT), "there was no event in time")
             }
         }
+    }
+
+    /// The memory of an event's texts. For the one who reads, or the delivery thread.
+    ///
+    /// - Parameter index: Which event of those that are given at once.
+    private func memory(_ index: Int) -> EventMemory {
+        while memories.count <= index { memories.append(EventMemory()) }
+        return memories[index]
     }
 
     /// The next event, if there is one. Inside of `monitor`.
@@ -285,6 +366,11 @@ final class RequestObject: Handled {
         return state.events[state.taken]
     }
 
+    /// Whether there is something to say without a look at what has come since.
+    private var hasNews: Bool {
+        monitor.locked { state.taken < state.events.count || state.hasEnded || state.isReleased }
+    }
+
     /// Tells an event loop once that there is something to take.
     ///
     /// - Parameters:
@@ -296,7 +382,7 @@ final class RequestObject: Handled {
             throw CallError.invalid("fd is \(descriptor), which is not open")
         }
         bell.watch(descriptor, tag: tag)
-        if monitor.locked({ state.taken < state.events.count || state.hasEnded || state.isReleased }) {
+        if hasNews {
             bell.ring()
         } else {
             listen()

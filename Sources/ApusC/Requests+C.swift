@@ -72,6 +72,21 @@ private func endpoint(_ fields: Fields) throws(RequestError) -> Endpoint {
     }
 }
 
+/// `apus_request_take`: see apus.h.
+@c @implementation public func apus_request_take(
+    _ request: OpaquePointer?, _ timeout: Int64, _ pace: Int64, _ events: UnsafeMutablePointer<apus_event>?,
+    _ capacity: Int, _ count: UnsafeMutablePointer<Int>?, _ error: ErrorOutput
+) -> apus_status {
+    call(error) {
+        let object = try Handles.object(request, RequestObject.self)
+        let (events, count) = (try wanted(events, "events"), try wanted(count, "count"))
+        guard capacity > 0 else {
+            throw CallError.invalid("capacity is \(capacity), wanted: room for one event at least")
+        }
+        count.pointee = try object.take(timeout, pace: pace, into: events, capacity: capacity)
+    }
+}
+
 /// `apus_request_notify`: see apus.h.
 @c @implementation public func apus_request_notify(
     _ request: OpaquePointer?, _ descriptor: Int32, _ tag: UInt64, _ error: ErrorOutput

@@ -80,11 +80,15 @@ static void watch(worker *worker, apus_request *request) {
 static void pull(worker *worker, apus_request *request) {
     const unsigned most = draw(worker, 24);
     for (unsigned i = 0; i < most; i++) {
-        apus_event event = {.size = sizeof event};
-        const apus_status status = apus_request_next(request, draw(worker, 3) == 0 ? 1000000 : -1, &event, NULL);
+        apus_event events[3] = {{.size = sizeof *events}};
+        const int64_t timeout = draw(worker, 3) == 0 ? 1000000 : -1;
+        size_t count = 1;
+        const apus_status status =
+            draw(worker, 2) == 0 ? apus_request_next(request, timeout, events, NULL)
+                                 : apus_request_take(request, timeout, draw(worker, 3000000), events, 3, &count, NULL);
         if (status == APUS_CLOSED) return;
         CHECK(status == APUS_OK || status == APUS_TIMEOUT);
-        if (status == APUS_OK && event.token >= 0) n_tokens++;
+        for (size_t k = 0; k < count && status == APUS_OK; k++) n_tokens += events[k].token >= 0;
     }
 }
 

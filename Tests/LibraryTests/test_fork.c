@@ -40,6 +40,7 @@ static void check_child(apus_model *model, apus_engine *engine, apus_request *re
     EXPECT(APUS_FORKED, apus_engine_stats(engine, &text, &message));
     EXPECT(APUS_FORKED, apus_engine_submit(engine, "{}", 2, NULL, NULL, &request, &message));
     EXPECT(APUS_FORKED, apus_request_next(request, -1, &event, &message));
+    EXPECT(APUS_FORKED, apus_request_take(request, -1, 0, &event, 1, &count, &message));
     EXPECT(APUS_FORKED, apus_request_notify(request, -1, 1, &message));
     EXPECT(APUS_FORKED, apus_request_wait(request, -1, NULL, &message));
     EXPECT(APUS_FORKED, apus_embed(engine, &token, 1, &number, 1, &count, &message));

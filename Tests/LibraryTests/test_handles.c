@@ -34,6 +34,7 @@ static void check_functions(void *bad) {
     apus_request_cancel(request);
     apus_request_release(request);
     EXPECT(wrong, apus_request_next(request, 0, &event, &message));
+    EXPECT(wrong, apus_request_take(request, 0, 0, &event, 1, &count, &message));
     EXPECT(wrong, apus_request_notify(request, -1, 1, &message));
     EXPECT(wrong, apus_request_wait(request, 0, &text, &message));
     apus_session_cancel(session);
@@ -164,21 +165,32 @@ static void check_engine(apus_model *model, apus_engine *engine) {
 static void check_events(apus_engine *engine) {
     apus_request *request =
         submit(engine, "{\"endpoint\": \"completions\", \"prompt\": \"a\", \"max_tokens\": 2}", NULL, NULL);
+    size_t count = 7;
     const uint32_t sizes[] = {0, 1, 8, sizeof(apus_event) - 1, 4096, UINT32_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         apus_event event = {.size = sizes[i]};
         EXPECT(APUS_INVALID_ARGUMENT, apus_request_next(request, -1, &event, &message));
+        EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, -1, 0, &event, 1, &count, &message));
     }
     EXPECT(APUS_INVALID_ARGUMENT, apus_request_next(request, -1, NULL, &message));
     // A later version's struct, which has more members.
     struct {
         apus_event event;
         char more[64];
-    } larger;
-    memset(&larger, 0x55, sizeof larger);
-    larger.event.size = sizeof larger;
-    EXPECT(APUS_OK, apus_request_next(request, -1, &larger.event, &message));
-    CHECK(larger.event.size == sizeof larger && larger.more[0] == 0x55 && larger.more[63] == 0x55);
+    } larger[3];
+    memset(larger, 0x55, sizeof larger);
+    larger[0].event.size = sizeof *larger;
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, -1, 0, NULL, 1, &count, &message));
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, -1, 0, &larger[0].event, 1, NULL, &message));
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, -1, 0, &larger[0].event, 0, &count, &message));
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, -1, 0, &larger[0].event, SIZE_MAX, &count, &message));
+    CHECK(count == 7);
+    EXPECT(APUS_OK, apus_request_next(request, -1, &larger[0].event, &message));
+    CHECK(larger[0].event.size == sizeof *larger && larger[0].more[0] == 0x55 && larger[0].more[63] == 0x55);
+    EXPECT(APUS_OK, apus_request_wait(request, -1, NULL, &message));
+    EXPECT(APUS_OK, apus_request_take(request, -1, 0, &larger[0].event, 2, &count, &message));
+    CHECK(count == 2 && larger[1].event.size == sizeof *larger && larger[0].more[0] == 0x55);
+    CHECK(larger[1].more[63] == 0x55 && larger[2].event.size == 0x55555555);
     apus_request_release(request);
 }
 

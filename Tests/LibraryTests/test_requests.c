@@ -257,6 +257,63 @@ static void check_notifying(apus_engine *engine) {
     apus_request_release(request);
 }
 
+static void *cancel_in_thread(void *request) {
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    apus_request_cancel(request);
+    return NULL;
+}
+
+/// Several events at once are the same as one after another, and gathering them has ends.
+static void check_taking(apus_engine *engine) {
+    static reply pulled;
+    apus_request *request = submit(engine, CHAT "\"max_tokens\": 40, \"stream\": true}", NULL, NULL);
+    CHECK(pull(request, &pulled) == APUS_CLOSED);
+    apus_request_release(request);
+    apus_event events[128] = {{.size = sizeof *events}};
+    size_t count = 0;
+    const struct {
+        size_t capacity;
+        int64_t pace;
+    } ways[] = {{1, 0}, {3, 0}, {1, 20000000}, {128, 20000000}, {128, INT64_MAX}, {2, INT64_MAX}, {5, INT64_MIN}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        static reply taken;
+        memset(&taken, 0, sizeof taken);
+        request = submit(engine, CHAT "\"max_tokens\": 40, \"stream\": true}", NULL, NULL);
+        int n_calls = 0;
+        apus_status status;
+        while ((status = apus_request_take(request, -1, ways[i].pace, events, ways[i].capacity, &count, NULL)) ==
+               APUS_OK) {
+            n_calls++;
+            CHECK(count > 0 && count <= ways[i].capacity);
+            for (size_t k = 0; k < count; k++) take(&events[k], &taken);
+        }
+        CHECK(status == APUS_CLOSED && taken.n_tokens == pulled.n_tokens && taken.n_chunks == pulled.n_chunks);
+        CHECK(strcmp(taken.text, pulled.text) == 0 && taken.last_kind == APUS_EVENT_DONE);
+        CHECK(memcmp(taken.tokens, pulled.tokens, sizeof pulled.tokens) == 0);
+        // The first come as they are: three calls, unless this thread is stopped for long. Then the rest, if there is
+        // room.
+        if (ways[i].pace == INT64_MAX && ways[i].capacity == 128) CHECK(n_calls < 8 && taken.n_tokens > 15);
+        apus_request_release(request);
+    }
+
+    request = submit(engine, LONG, NULL, NULL);
+    EXPECT(APUS_OK, apus_request_take(request, -1, INT64_MAX, events, 128, &count, &message));
+    const apus_status in_time = apus_request_take(request, 1000000, INT64_MAX, events, 128, &count, NULL);
+    CHECK(in_time == APUS_OK || in_time == APUS_TIMEOUT);
+    pthread_t thread;
+    pthread_create(&thread, NULL, cancel_in_thread, request);
+    while (apus_request_take(request, -1, INT64_MAX, events, 128, &count, NULL) == APUS_OK) {
+    }
+    CHECK(events[count - 1].kind == APUS_EVENT_ERROR && events[count - 1].status == APUS_CANCELLED);
+    pthread_join(thread, NULL);
+    apus_request_release(request);
+
+    reply pushed = {0};
+    request = submit(engine, CHAT "\"max_tokens\": 2}", on_event, &pushed);
+    EXPECT(APUS_INVALID_ARGUMENT, apus_request_take(request, 0, 0, events, 128, &count, &message));
+    apus_request_release(request);
+}
+
 typedef struct waiter {
     apus_request *request;
     apus_status status;
@@ -382,6 +439,7 @@ int main(void) {
     check_same(engine);
     check_cancelling(engine);
     check_notifying(engine);
+    check_taking(engine);
     check_endpoints(model, engine);
     check_releasing(model);
     apus_engine_release(engine);

@@ -157,3 +157,25 @@ def test_events(model, expected):
         assert all(event.logprob < 0 for event in events if event.token is not None) and events[-1].is_last
         with pytest.raises(apus.NoMoreEventsError):
             request.next()
+
+
+def test_loop_that_is_left_loses_nothing(model, expected):
+    """Several events may have been taken at once when it is left."""
+    body = {"endpoint": "completions", "prompt": TEXT, **GREEDY}
+    with model.submit(body) as request:
+        ids = []
+        for number, event in enumerate(request):
+            ids.append(event.token)
+            if number == 2:
+                break
+        request.wait()
+        for event in request:
+            ids.append(event.token)
+            break
+        ids.append(request.next().token)
+        ids += [event.token for event in asyncio.run(_rest(request))]
+    assert [token for token in ids if token is not None] == expected["ids"]
+
+
+async def _rest(request):
+    return [event async for event in request]

@@ -264,6 +264,18 @@ APUS_API apus_status apus_engine_submit(apus_engine *engine, const char *request
 /// APUS_INVALID_ARGUMENT for a request with a callback, and for a size that no version had.
 APUS_API apus_status apus_request_next(apus_request *request, int64_t timeout_ns, apus_event *event, char **error);
 
+/// Takes events, several at once: where every call costs much, and where a text is shown at a steady pace.
+///
+/// Returns what is there; else waits for an event, as apus_request_next() does. `pace_ns`: once events come faster than
+/// one in so many nanoseconds, they are gathered until that long after the return before, up to twice as long until
+/// there are five tokens, but not beyond the request's end or `timeout_ns`; 0 takes them as they come. `events`: room
+/// for `capacity` of them, at least one; the `size` of the first is set to sizeof(apus_event) before, and is that of
+/// all. *count: how many were taken. Their strings are valid as those of apus_request_next().
+///
+/// As apus_request_next(), with which it may be mixed; APUS_INVALID_ARGUMENT for no capacity too.
+APUS_API apus_status apus_request_take(apus_request *request, int64_t timeout_ns, int64_t pace_ns, apus_event *events,
+                                       size_t capacity, size_t *count, char **error);
+
 /// Tells an event loop of events: writes the 8 bytes of `tag` to `fd` as soon as apus_request_next() has something to
 /// say, at once if it has already, and once only. For requests without a callback.
 ///

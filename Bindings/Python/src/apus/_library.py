@@ -68,6 +68,7 @@ CALLS: Dict[str, Tuple[Any, ...]] = {
     "apus_engine_stats": (c_void_p, _out),
     "apus_engine_submit": (c_void_p, c_char_p, c_size_t, EventCallback, c_void_p, _out),
     "apus_request_next": (c_void_p, c_int64, POINTER(EventStruct)),
+    "apus_request_take": (c_void_p, c_int64, c_int64, POINTER(EventStruct), c_size_t, _size_out),
     "apus_request_notify": (c_void_p, c_int32, c_uint64),
     "apus_request_wait": (c_void_p, c_int64, _out),
     "apus_embed": (c_void_p, c_void_p, c_size_t, c_void_p, c_size_t, _size_out),
@@ -108,9 +109,9 @@ def _open(kind: Callable[[str], ctypes.CDLL]) -> Tuple[ctypes.CDLL, str]:
         raise LibraryError(f"cannot load the library {path}: {error}; APUS_LIBRARY may say where it is") from None
 
 
-def _bind(kind: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> Dict[str, Callable[..., Any]]:
+def _bind() -> Dict[str, Callable[..., Any]]:
     """The library's functions, when its ABI is the one that is wanted."""
-    library, path = _open(kind)
+    library, path = _open(ctypes.CDLL)
     try:
         library.apus_abi_version.restype = c_uint32
         abi = library.apus_abi_version()
@@ -131,8 +132,18 @@ def _bind(kind: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> Dict[str, Callabl
 
 FUNCTIONS = _bind()
 """Called without Python's lock, so others run meanwhile."""
-QUICK_FUNCTIONS = _bind(ctypes.PyDLL)
-"""Called with it: for what is over before the lock would be handed on."""
+
+
+def ready_function(name: str, kind: Callable[[str], ctypes.CDLL]) -> Callable[..., int]:
+    """A function with a status, to be called with objects of ctypes' only, which then need no look at their types.
+
+    Args:
+        name: The function.
+        kind: `ctypes.CDLL`, or `ctypes.PyDLL` for what is over before Python's lock would be handed on.
+    """
+    function = getattr(_open(kind)[0], name)
+    function.restype = c_int32
+    return function  # type: ignore[no-any-return]
 
 
 def take_text(pointer: c_void_p) -> str:

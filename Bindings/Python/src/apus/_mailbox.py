@@ -8,8 +8,10 @@ import threading
 import weakref
 from typing import Dict, List
 
-PACE = 1 / 30
+PACE = 1 / 20
 """Seconds. Who takes events faster than this is not woken for each one: waking costs more than all else."""
+FEW = 5
+"""Of fewer tokens in that time, those of twice the time are taken at once."""
 
 _TAG = struct.Struct("=Q")
 _numbers = itertools.count(1)
@@ -24,7 +26,7 @@ class Mailbox:
             os.set_blocking(descriptor, False)
         # The loop has them, so what nobody waits for any more can go.
         self._waiting: Dict[int, "asyncio.Future[None]"] = {}
-        self._ticking: List["asyncio.Future[None]"] = []
+        self._ticking: Dict[float, List["asyncio.Future[None]"]] = {}
         loop.add_reader(self._reader, self._read)
         # At the end of the process requests may outlive it.
         weakref.finalize(self, _close, self._reader, self.descriptor).atexit = False
@@ -37,14 +39,18 @@ class Mailbox:
         finally:
             del self._waiting[number]
 
-    async def tick(self) -> None:
-        """Waits for the next beat of `PACE`, which is the same for all."""
+    def tick(self, pace: float) -> "asyncio.Future[None]":
+        """What comes at the next multiple of so many seconds, at the same time for all who wait for it."""
         loop = asyncio.get_running_loop()
-        if not self._ticking:
-            loop.call_at((loop.time() // PACE + 1) * PACE, self._beat)
+        time = (loop.time() // pace + 1) * pace
         waiter = loop.create_future()
-        self._ticking.append(waiter)
-        await waiter
+        waiters = self._ticking.get(time)
+        if waiters is None:
+            self._ticking[time] = [waiter]
+            loop.call_at(time, self._beat, time)
+        else:
+            waiters.append(waiter)
+        return waiter
 
     def _read(self) -> None:
         for (number,) in _TAG.iter_unpack(os.read(self._reader, 4096)):
@@ -52,11 +58,10 @@ class Mailbox:
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
-    def _beat(self) -> None:
-        for waiter in self._ticking:
+    def _beat(self, time: float) -> None:
+        for waiter in self._ticking.pop(time):
             if not waiter.done():
                 waiter.set_result(None)
-        self._ticking.clear()
 
 
 def _close(*descriptors: int) -> None:

@@ -2,35 +2,37 @@
 
 import ctypes
 import json
-import threading
 import time
-from ctypes import byref, c_int64, c_void_p, sizeof
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Iterator, List, NamedTuple, Optional
+from collections import deque
+from ctypes import CDLL, PyDLL, byref, c_int64, c_size_t, c_void_p, sizeof
+from struct import Struct
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from ._handle import Handle
 from ._interrupt import SLICE
 from ._library import (
     EVENT_DONE,
     EVENT_ERROR,
-    FUNCTIONS,
-    QUICK_FUNCTIONS,
     EventCallback,
     EventStruct,
     call,
     call_for_handle,
     call_for_text,
     invoke,
+    ready_function,
 )
-from ._mailbox import PACE, mailbox, new_number
+from ._mailbox import FEW, PACE, mailbox, new_number
 from .errors import BusyError, NoMoreEventsError, WaitTimeoutError, exception
 
 if TYPE_CHECKING:
     from .engine import Engine
 
-_NANOSECONDS = int(SLICE * 1e9)
-_next = FUNCTIONS["apus_request_next"]
-_poll = QUICK_FUNCTIONS["apus_request_next"]
-_TIMEOUT = WaitTimeoutError.status
+_ROOM = 32
+_take_waiting = ready_function("apus_request_take", CDLL)
+_take_now = ready_function("apus_request_take", PyDLL)
+_TIMEOUT, _CLOSED = WaitTimeoutError.status, NoMoreEventsError.status
+_MEMBERS = Struct("@IiiifiPNPN")
+_new = tuple.__new__
 
 
 class Event(NamedTuple):
@@ -63,20 +65,13 @@ class Event(NamedTuple):
 
 
 def _event(struct: EventStruct) -> Event:
-    text, data, token = struct.text or b"", struct.json, struct.token
-    if len(text) != struct.text_len:  # it has a NUL
-        text = ctypes.string_at(
-            ctypes.c_void_p.from_buffer(struct, EventStruct.text.offset).value or 0, struct.text_len
-        )
-    return Event(
-        struct.kind,
-        struct.choice,
-        token if token >= 0 else None,
-        struct.logprob,
-        struct.status,
-        text.decode(),
-        data.decode() if data else None,
-    )
+    # Once a token: members one by one, and NamedTuple's constructor, take three times as long.
+    _, kind, choice, token, logprob, status, place, length, data, _ = _MEMBERS.unpack_from(struct)
+    text = struct.text if length else b""
+    if len(text) != length:  # it has a NUL
+        text = ctypes.string_at(place, length)
+    json_text = struct.json.decode() if data else None
+    return _new(Event, (kind, choice, token if token >= 0 else None, logprob, status, text.decode(), json_text))
 
 
 def _release(handle: int, _: List[Any]) -> None:
@@ -98,9 +93,14 @@ class Request(Handle):
         self._engine = engine  # must not be finalized before this
         # No callback: to enter Python on a thread of the engine's costs more than its caller's waiting for events.
         handle = call_for_handle("apus_engine_submit", engine.handle, data, len(data), EventCallback(), None)
-        # Where an event comes to lie, for one thread at a time: its texts are the library's.
-        self._struct = EventStruct(size=sizeof(EventStruct))
-        self._reading = threading.Lock()
+        # Where events come to lie, whose texts are the library's, and what gets them there. All is made once: what a
+        # token costs is mostly code that has left the caches before the next one.
+        self._structs, self._count = (EventStruct * _ROOM)(EventStruct(size=sizeof(EventStruct))), c_size_t()
+        place = (self._structs, c_size_t(_ROOM), byref(self._count), None)
+        self._now = (c_void_p(handle), c_int64(0), c_int64(0), *place)
+        self._waiting = (c_void_p(handle), c_int64(int(2e9 * PACE)), c_int64(int(1e9 * PACE)), *place)
+        self._places = [self._structs]  # empty while a thread reads
+        self._taken: Deque[Event] = deque()
         self._kept: List[Any] = []  # until the release
         super().__init__(handle, _release, self._kept)
 
@@ -114,14 +114,9 @@ class Request(Handle):
             WaitTimeoutError: The time is over.
             NoMoreEventsError: The last event was given.
         """
-        self._begin_reading()
-        try:
-            # Once a token, so this is quick; what is not an event comes again below.
-            if _next(self.handle, _NANOSECONDS if timeout is None else 0, self._struct, None) != 0:
-                self._wait(timeout, lambda wait: call("apus_request_next", self.handle, wait, byref(self._struct)))
-            return _event(self._struct)
-        finally:
-            self._reading.release()
+        if not self._taken:
+            self._wait(timeout, self._take_within)
+        return self._taken.popleft()
 
     def wait(self, timeout: Optional[float] = None) -> Dict[str, Any]:
         """Waits for the end.
@@ -152,65 +147,71 @@ class Request(Handle):
                     raise
 
     def __iter__(self) -> Iterator[Event]:
-        """The events. Those of a fast model come several at a time, at most 30 times a second."""
-        is_fast, woken = False, 0.0
-        while True:
-            try:
-                event = self._poll()
-                if event is None and is_fast:
-                    time.sleep(max(0.0, woken + PACE - time.monotonic()))
-                    event = self._poll()
-                    woken = woken if event is None else time.monotonic()
-                if event is None:
-                    event = self.next()
-                    now = time.monotonic()
-                    is_fast, woken = now - woken < PACE, now
-            except NoMoreEventsError:
-                return
-            yield event
-            if event.is_last:
-                return
+        """The events. Those of a fast model come several at a time, 10 to 20 times a second."""
+        for taken in self.batches():
+            while taken:
+                yield taken.popleft()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """The same in asyncio. For one task."""
+        async for taken in self.batches_as_they_come():
+            while taken:
+                yield taken.popleft()
+
+    def batches(self) -> Iterator[Deque[Event]]:
+        """The events that come at a time, which are to be popped."""
+        taken = self._taken
+        while taken or self._take(_take_waiting, self._waiting) != _CLOSED:
+            yield taken
+
+    async def batches_as_they_come(self) -> AsyncIterator[Deque[Event]]:
+        """The same in asyncio. For one task."""
         box, number = mailbox(), new_number()
         self._kept.append(box)
-        is_fast, woken = False, 0.0
-        while True:
-            try:
-                event = self._poll()
-                if event is None and is_fast:
-                    await box.tick()
-                    event = self._poll()
-                    woken = woken if event is None else time.monotonic()
-            except NoMoreEventsError:
-                return
-            if event is None:
+        taken = self._taken
+        is_fast, woken, pace = False, 0.0, PACE
+        while taken or self._take(_take_now, self._now) != _CLOSED:
+            if taken:
+                woken, is_last = time.monotonic(), taken[-1].is_last
+                tokens = sum(event.token is not None for event in taken)
+                pace = PACE if tokens * PACE >= FEW * pace else 2 * PACE
+                yield taken
+                if is_last:
+                    return
+                if is_fast:
+                    await box.tick(pace)
+            else:
                 call("apus_request_notify", self.handle, box.descriptor, number)
                 await box.news(number)
-                now = time.monotonic()
-                is_fast, woken = now - woken < PACE, now
-                continue
-            yield event
-            if event.is_last:
-                return
+                is_fast = time.monotonic() - woken < PACE
 
-    def _poll(self) -> Optional[Event]:
-        """An event that is there already."""
-        self._begin_reading()
+    def _take(self, function: Callable[..., int], arguments: Tuple[Any, ...]) -> int:
+        """Adds what there is to `_taken`.
+
+        Returns:
+            The status: of no error, of nothing in time, or of the end.
+        """
         try:
-            status = _poll(self.handle, 0, self._struct, None)
-            if status == 0:
-                return _event(self._struct)
-            if status != _TIMEOUT:
-                call("apus_request_next", self.handle, 0, byref(self._struct))
-            return None
+            structs = self._places.pop()
+        except IndexError:
+            raise BusyError("another thread waits for this request's events") from None
+        try:
+            status = function(*arguments)
+            if status in (_TIMEOUT, _CLOSED):
+                return status
+            if status != 0:  # comes again, with a message
+                call("apus_request_take", self.handle, *arguments[1:-1])
+            for index in range(self._count.value):
+                self._taken.append(_event(structs[index]))
+            return 0
         finally:
-            self._reading.release()
+            self._places.append(structs)
 
-    def _begin_reading(self) -> None:
-        if not self._reading.acquire(blocking=False):
-            raise BusyError("another thread waits for this request's events")
+    def _take_within(self, limit: c_int64) -> None:
+        """Waits for something, and adds it to `_taken`."""
+        status = self._take(_take_waiting, (self._now[0], limit, *self._now[2:]))
+        if status != 0:
+            raise exception(status, "there was no event in time" if status == _TIMEOUT else "there are no more events")
 
     def cancel(self) -> None:
         """Calls the request off; its last event then says so. After the end it does nothing."""

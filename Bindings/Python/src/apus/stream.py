@@ -3,11 +3,12 @@
 import json
 from typing import Any, AsyncIterator, Callable, Dict, Generic, Iterator, List, Optional, TypeVar
 
-from ._library import EVENT_CHUNK, EVENT_DONE, EVENT_TEXT
+from ._library import EVENT_CHUNK, EVENT_TEXT
 from .errors import InvalidArgumentError
 from .request import Event, Request
 
 Piece = TypeVar("Piece")
+_parse = json.JSONDecoder().raw_decode
 Submit = Callable[..., Request]
 """Starts a request: takes its body and who gets the events."""
 
@@ -19,7 +20,7 @@ def text_of(event: Event) -> Optional[str]:
 
 def chunk_of(event: Event) -> Optional[Dict[str, Any]]:
     """The chunk of OpenAI's API that an event brings, if any."""
-    return json.loads(event.json) if event.json and event.kind in (EVENT_TEXT, EVENT_CHUNK) else None
+    return _parse(event.json)[0] if event.json and event.kind in (EVENT_TEXT, EVENT_CHUNK) else None
 
 
 class Stream(Generic[Piece]):
@@ -69,24 +70,26 @@ class Stream(Generic[Piece]):
     def _pieces(self) -> Iterator[Piece]:
         with self._submit(self._body) as request:
             self._request = request
-            for event in request:
-                piece = self._take(event)
-                if piece is not None:
-                    yield piece
+            for taken in request.batches():
+                while taken:
+                    piece = self._take(taken.popleft())
+                    if piece is not None:
+                        yield piece
 
     async def _pieces_as_they_come(self) -> AsyncIterator[Piece]:
         with self._submit(self._body) as request:
             self._request = request
-            async for event in request:
-                piece = self._take(event)
-                if piece is not None:
-                    yield piece
+            async for taken in request.batches_as_they_come():
+                while taken:
+                    piece = self._take(taken.popleft())
+                    if piece is not None:
+                        yield piece
 
     def _take(self, event: Event) -> Optional[Piece]:
-        event.check()
         if event.token is not None:
             self.ids.append(event.token)
-        if event.kind == EVENT_DONE:
+        elif event.is_last:
+            event.check()
             self.reply = json.loads(event.json or "{}")
         return self._piece(event)
 
