@@ -8,6 +8,7 @@ internal import HummingbirdTLS
 public import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import NIOPosix
 internal import NIOSSL
 public import ServiceLifecycle
 internal import Synchronization
@@ -160,8 +161,12 @@ public final class ApusServer: Service {
                 backlog: 1024,
                 availableConnectionsDelegate: .maximum(FileLimit.connections(configuration), logger: services.logger)),
             onServerRunning: { channel in self.didListen(channel.localAddress?.port ?? listener.port) },
+            eventLoopGroupProvider: .shared(Self.eventLoops),
             logger: logger)
     }
+
+    /// Connections have few threads: what a step has drawn then wakes few of them, and the processors are the arithmetic's.
+    private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 4))
 
     private func didListen(_ port: Int) {
         let ports = ports.withLock { ports in

@@ -72,6 +72,8 @@ public struct ServerConfiguration: Sendable {
     public var maxTokens: Int?
     /// Which states make the vector of an embedding.
     public var pooling = EmbeddingPooling.mean
+    /// Tokens of a reply that come sooner than this after those that were sent last are sent together with the next ones.
+    public var streamInterval = Duration.milliseconds(50)
     /// Requests that may wait beside those that the engines compute at the same time (`library.engine.maxRunning`); nil for
     /// any number.
     public var maxQueue: Int? = 512
@@ -96,7 +98,7 @@ public struct ServerConfiguration: Sendable {
     var defaults: RequestDefaults {
         var defaults = RequestDefaults()
         (defaults.sampling, defaults.dryBreakers, defaults.maxTokens) = (sampling, dryBreakers, maxTokens)
-        (defaults.chatTemplate, defaults.pooling) = (chatTemplate, pooling)
+        (defaults.chatTemplate, defaults.pooling, defaults.pace) = (chatTemplate, pooling, streamInterval)
         (defaults.templateVariables, defaults.separatesThoughts) = (templateVariables, separatesThoughts)
         (defaults.continuesLastAnswer, defaults.rendersSpecialTokens) = (continuesLastAnswer, rendersSpecialTokens)
         return defaults

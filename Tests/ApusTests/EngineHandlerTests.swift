@@ -87,4 +87,31 @@ import Testing
         }
         #expect(error == ApusError(.cancelled, "the engine was closed"))
     }
+
+    @Test func `Tokens wait for the next ones, but not the first, nor for the end or another's prompt`() async throws {
+        let model = try EngineSupport.model()
+        let engine = try Engine(model: model)
+        let request = EngineSupport.request([1, 2, 3], maxTokens: 40) {
+            ($0.generation.ignoresEndOfGeneration, $0.pace) = (true, .seconds(3600))
+        }
+        let patient = Record()
+        _ = try engine.submit(request, handler: patient.add)
+        await Self.untilEnded([patient])
+        let counts = patient.calls.withLock { $0.map { $0.events.count(where: \.isToken) } }
+        #expect(counts.filter { $0 > 0 } == [1, 39])
+
+        // Another prompt comes while they wait.
+        let (first, eager, other) = (Record(), Record(), Record())
+        _ = try engine.submit(request, handler: first.add)
+        _ = try engine.submit(EngineSupport.request([4, 5], maxTokens: 6)) { [engine] news in
+            eager.add(news)
+            guard news.end != nil else { return }
+            #expect(throws: Never.self) {
+                _ = try engine.submit(EngineSupport.request([3, 2, 1], maxTokens: 4), handler: other.add)
+            }
+        }
+        await Self.untilEnded([first, eager, other])
+        let told = first.calls.withLock { $0.map { $0.events.count(where: \.isToken) } }.filter { $0 > 0 }
+        #expect(told.count == 3 && told[0] == 1 && told.reduce(0, +) == 40, "\(told)")
+    }
 }

@@ -22,6 +22,8 @@ final class ActiveRequest {
 
     /// What its reader has not been told yet.
     private(set) var news = EngineNews()
+    /// When its reader was last told of a token.
+    private var toldTokens: ContinuousClock.Instant?
 
     init(_ submission: Submission, number: Int) {
         self.submission = submission
@@ -62,10 +64,17 @@ final class ActiveRequest {
         return news.isEmpty
     }
 
+    /// Whether what its reader has not been told can wait for the next step: tokens that came soon after others.
+    func mayWait(_ now: ContinuousClock.Instant) -> Bool {
+        guard let toldTokens, news.end == nil, now - toldTokens < submission.request.pace else { return false }
+        return news.events.allSatisfy(\.isToken)
+    }
+
     /// Tells its reader.
-    func deliver() {
+    func deliver(_ now: ContinuousClock.Instant) {
         let news = news
         self.news = EngineNews()
+        if news.events.contains(where: \.isToken) { toldTokens = now }
         submission.handler(news)
     }
 }

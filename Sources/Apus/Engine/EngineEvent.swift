@@ -10,6 +10,8 @@ public enum EngineEvent: Sendable, Hashable {
     case token(EngineToken)
     /// A choice has ended; after the last one the events end.
     case finished(EngineCompletion)
+
+    package var isToken: Bool { if case .token = self { true } else { false } }
 }
 
 /// What has come of a request since its handler was last called.

@@ -45,6 +45,9 @@ public struct EngineRequest: Sendable, Hashable {
     public var maxGenerationDuration: Duration?
     /// Requests of a higher priority come first, and are the last to make room; equal ones in the order they came.
     public var priority = 0
+    /// Tokens that come sooner than this after those that were told last are told together with the next ones, so that the reader is
+    /// woken less often; never later than the prompt of another request makes them wait. The first one, and the end, are told at once.
+    public var pace = Duration.zero
     /// Whether what was computed for earlier texts may be used.
     public var reusesPrefix = true
 

@@ -17,6 +17,9 @@ extension Scheduler {
         /// Whether the choice has no more tokens to compute.
         let reachesEnd: Bool
 
+        /// Whether these are tokens of a prompt, or of a text that is computed again.
+        var isPrompt: Bool { tokens.count > 1 && drafted == 0 }
+
         /// The last token of a choice, and guesses at the next ones.
         init(_ choice: Choice, draft: [Int32]) {
             self.choice = choice
@@ -48,6 +51,8 @@ extension Scheduler {
         let start = ContinuousClock.now
         let parts = plan()
         if parts.isEmpty { return }
+        // Nobody's tokens wait while a prompt is computed.
+        if parts.contains(where: \.isPrompt) { deliver(patient: false) }
         let kept: [Int]
         do throws(ApusError) {
             kept = try compute(parts, since: start)
@@ -81,7 +86,7 @@ extension Scheduler {
     }
 
     private func learn(_ parts: [Part], took duration: Duration) {
-        guard parts.contains(where: { $0.tokens.count > 1 && $0.drafted == 0 }) else { return }
+        guard parts.contains(where: \.isPrompt) else { return }
         let weight = parts.reduce(0) { $0 + self.weight(of: $1) }
         sizer.record(Int(weight.rounded(.up)), took: duration, target: stepTarget)
         if parts.count > 1 { counts.longestMixedStep = max(counts.longestMixedStep, duration) }

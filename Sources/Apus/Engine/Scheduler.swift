@@ -309,13 +309,16 @@ extension Scheduler {
     }
 
     /// Tells the handlers what they have not been told yet.
-    func deliver() {
+    ///
+    /// - Parameter patient: Whether tokens wait that may.
+    func deliver(patient: Bool = true) {
         if untold.isEmpty { return }
+        let now = ContinuousClock.now
+        let due = untold.filter { !patient || !$0.mayWait(now) }
+        untold = patient ? untold.filter { $0.mayWait(now) } : []
         // Whoever sees an end finds it counted.
-        if untold.contains(where: { $0.news.end != nil }) { publish() }
-        let requests = untold
-        untold = []
-        for request in requests { request.deliver() }
+        if due.contains(where: { $0.news.end != nil }) { publish() }
+        for request in due { request.deliver(now) }
     }
 
     /// Takes a choice off the lists; what it held is free.

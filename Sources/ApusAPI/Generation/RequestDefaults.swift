@@ -19,6 +19,8 @@ package struct RequestDefaults: Sendable {
     package var continuesLastAnswer = false
     /// Whether the texts of control tokens are part of a reply.
     package var rendersSpecialTokens = false
+    /// How soon after others tokens are told: `EngineRequest.pace`.
+    package var pace = Duration.zero
     /// Which states make the vector of an embedding.
     package var pooling = EmbeddingPooling.mean
 

@@ -102,6 +102,7 @@ package final class Requests: Sendable {
             throw .invalid(parameter, "\(parameter) has no tokens, wanted: at least one", code: "invalid_value")
         }
         request.prompt = .ids(ids)
+        request.pace = defaults.pace
         if ids.count > limit {
             throw .contextFull(
                 promptTokens: ids.count, completionTokens: request.generation.maxTokens ?? 0, limit: limit,

@@ -44,6 +44,14 @@ struct RequestFlags: ParsableArguments {
         name: .customLong("special"), help: "Have the texts of control tokens in replies, but of the one that ends it.")
     var special = false
 
+    @Option(
+        name: .customLong("stream-interval"),
+        help: """
+            Milliseconds: tokens that come sooner than this after those that were sent last are sent together with the next \
+            ones, each as an event of its own; 0 sends each one when it comes.
+            """)
+    var streamInterval = 50
+
     @Option(name: .customLong("max-body"), help: "Bytes that a request's body may have.")
     var maxBody = ByteCount(100 << 20)
 
@@ -54,6 +62,7 @@ struct RequestFlags: ParsableArguments {
         for (name, value, range) in [
             ("-n", maxTokens, -1...Int(Int32.max)), ("--parallel", parallel, 1...4096),
             ("--max-queue", maxQueue, 0...1_000_000), ("--pool-size", poolSize ?? 1, 1...Int(Int32.max)),
+            ("--stream-interval", streamInterval, 0...1000),
             ("--max-body", maxBody.value, 1...(1 << 40)), ("--max-header", maxHeader.value, 256...(1 << 30)),
         ] where !range.contains(value) {
             throw ValidationError("\(name) is \(value), wanted: \(range.lowerBound) to \(range.upperBound)")
@@ -70,6 +79,7 @@ struct RequestFlags: ParsableArguments {
         configuration.separatesThoughts = reasoningFormat != .none
         configuration.continuesLastAnswer = prefillsAssistant
         configuration.rendersSpecialTokens = special
+        configuration.streamInterval = .milliseconds(streamInterval)
         configuration.bodyLimit = maxBody.value
         configuration.headerLimit = maxHeader.value
     }
