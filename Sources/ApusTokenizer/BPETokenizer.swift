@@ -106,6 +106,8 @@ struct BPETokenizer: Tokenizer {
         contains(id) ? vocabulary.withText(id) { String(decoding: $0, as: UTF8.self) } : ""
     }
 
+    var longestToken: Int { vocabulary.longest { bytes(of: $0, renderSpecial: true) } }
+
     func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
         guard contains(id) else { return [] }
         switch vocabulary.type(id) {

@@ -94,6 +94,8 @@ struct SentencePieceTokenizer: Tokenizer {
 
     private func contains(_ id: Int32) -> Bool { id >= 0 && Int(id) < vocabulary.count }
 
+    var longestToken: Int { vocabulary.longest { bytes(of: $0, renderSpecial: true) } }
+
     func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8] {
         guard contains(id) else { return [] }
         switch vocabulary.type(id) {

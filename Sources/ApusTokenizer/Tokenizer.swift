@@ -56,6 +56,9 @@ public protocol Tokenizer: Sendable {
     ///   - renderSpecial: Whether a control token gives its text; else it gives nothing.
     func bytes(of id: Int32, renderSpecial: Bool) -> [UInt8]
 
+    /// The most bytes that a token stands for, where control tokens give their texts; 1 at least.
+    var longestToken: Int { get }
+
     /// The bytes that a row of tokens stands for: what `encode` was given, when they are all that it gave.
     ///
     /// - Parameters:
@@ -76,6 +79,11 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// The most bytes that a token stands for, of all tokens one after another.
+    public var longestToken: Int {
+        (0..<Int32(clamping: vocabularySize)).reduce(1) { max($0, bytes(of: $1, renderSpecial: true).count) }
+    }
+
     /// The tokens of a text that is trusted, or not, as a whole.
     ///
     /// - Parameters:

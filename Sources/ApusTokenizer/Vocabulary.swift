@@ -128,4 +128,14 @@ struct Vocabulary: Sendable {
     func withText<Result>(_ id: Int32, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         tokens.withBytes(at: Int(id)) { body($0.assumingMemoryBound(to: UInt8.self)) }
     }
+
+    /// The most bytes that a token stands for; 1 at least.
+    ///
+    /// - Parameter bytes: What one stands for. Is asked only where the text is longer than what was found: no token stands for more
+    ///   bytes than its text has.
+    func longest(_ bytes: (Int32) -> [UInt8]) -> Int {
+        (0..<Int32(count)).reduce(1) { longest, id in
+            withText(id, \.count) > longest ? max(longest, bytes(id).count) : longest
+        }
+    }
 }

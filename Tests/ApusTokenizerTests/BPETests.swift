@@ -33,6 +33,7 @@ struct BPETests {
             if !known.contains(left + right) { known.append(left + right) }
         }
         let tokenizer = try Tokenizers.make(vocabulary.metadata)
+        #expect(tokenizer.longestToken == known.map(\.count).max())
         for length in [1, 2, 3, 5, 10, 20, 47, 48, 49, 50, 100, 300] {
             let word = (0..<length).map { _ in UInt8.random(in: 97...99, using: &generator) }
             let ids = tokenizer.encode(word, addSpecial: false, parseSpecial: false)

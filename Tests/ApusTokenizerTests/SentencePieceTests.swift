@@ -82,6 +82,8 @@ struct SentencePieceTests {
             if !pieces.tokens.contains(text) { pieces.add(text, Float(Int.random(in: -20...5, using: &generator))) }
         }
         let tokenizer = try Tokenizers.make(pieces.metadata)
+        let lengths = pieces.tokens.indices.map { tokenizer.bytes(of: Int32($0), renderSpecial: true).count }
+        #expect(tokenizer.longestToken == lengths.max())
         let byText = Dictionary(uniqueKeysWithValues: pieces.tokens.enumerated().map { ($1, Int32($0)) })
         for _ in 0..<60 {
             let text = random(0...(Bool.random(using: &generator) ? 30 : 200))

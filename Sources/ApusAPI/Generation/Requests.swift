@@ -153,11 +153,7 @@ package final class Requests: Sendable {
 
     /// Bytes of a vocabulary's longest token.
     private func longestToken(of model: Model) -> Int {
-        longestTokens.value(for: model) { model in
-            (0..<Int32(clamping: model.vocabularySize)).reduce(1) {
-                max($0, model.tokenizer.bytes(of: $1, renderSpecial: true).count)
-            }
-        }
+        longestTokens.value(for: model) { $0.tokenizer.longestToken }
     }
 }
 

@@ -77,7 +77,7 @@ private final class EventStream<Renderer: StreamRenderer>: Sendable {
         var renderer: Renderer
         var connection: ConnectionHandler?
         var end: CheckedContinuation<Void, any Error>?
-        var seconds: RepeatedTask?
+        var second: Scheduled<Void>?
         var isSilent = true
         var hasEnded = false
     }
@@ -119,9 +119,7 @@ private final class EventStream<Renderer: StreamRenderer>: Sendable {
         } catch {
             return finish(.failure(error))
         }
-        state.seconds = channel.eventLoop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
-            self.second()
-        }
+        awaitSecond()
         write(state.renderer.start())
         step()
     }
@@ -154,20 +152,31 @@ private final class EventStream<Renderer: StreamRenderer>: Sendable {
         state.isSilent = false
     }
 
+    /// Waits for the next second, in half a second at the earliest. It begins at the same time for all connections, so that the thread is
+    /// woken once for them.
+    private func awaitSecond() {
+        let seconds = (NIODeadline.now().uptimeNanoseconds + 500_000_000) / 1_000_000_000
+        state.second = channel.eventLoop.scheduleTask(deadline: .uptimeNanoseconds((seconds + 1) * 1_000_000_000)) {
+            self.second()
+        }
+    }
+
     /// A second has passed.
     private func second() {
+        if state.hasEnded { return }
         if state.isSilent, let heartbeat = state.renderer.format.heartbeat, let connection = state.connection,
             connection.isWritable
         {
             connection.write(heartbeat)
         }
         state.isSilent = true
+        awaitSecond()
     }
 
     private func finish(_ result: Result<Void, any Error>) {
         if state.hasEnded { return }
         state.hasEnded = true
-        state.seconds?.cancel()
+        state.second?.cancel()
         state.connection?.onWritable = nil
         state.end?.resume(with: result)
     }

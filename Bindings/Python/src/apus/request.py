@@ -27,7 +27,7 @@ from .errors import BusyError, NoMoreEventsError, WaitTimeoutError, exception
 if TYPE_CHECKING:
     from .engine import Engine
 
-_ROOM = 32
+_ROOM = 32  # events that are taken at once
 _take_waiting = ready_function("apus_request_take", CDLL)
 _take_now = ready_function("apus_request_take", PyDLL)
 _TIMEOUT, _CLOSED = WaitTimeoutError.status, NoMoreEventsError.status
@@ -65,7 +65,6 @@ class Event(NamedTuple):
 
 
 def _event(struct: EventStruct) -> Event:
-    # Once a token: members one by one, and NamedTuple's constructor, take three times as long.
     _, kind, choice, token, logprob, status, place, length, data, _ = _MEMBERS.unpack_from(struct)
     text = struct.text if length else b""
     if len(text) != length:  # it has a NUL
@@ -172,13 +171,13 @@ class Request(Handle):
         is_fast, woken, pace = False, 0.0, PACE
         while taken or self._take(_take_now, self._now) != _CLOSED:
             if taken:
-                woken, is_last = time.monotonic(), taken[-1].is_last
+                woken, is_last, may_wait = time.monotonic(), taken[-1].is_last, is_fast and len(taken) < _ROOM
                 tokens = sum(event.token is not None for event in taken)
                 pace = PACE if tokens * PACE >= FEW * pace else 2 * PACE
                 yield taken
                 if is_last:
                     return
-                if is_fast:
+                if may_wait:
                     await box.tick(pace)
             else:
                 call("apus_request_notify", self.handle, box.descriptor, number)
