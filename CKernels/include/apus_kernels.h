@@ -74,6 +74,18 @@ APUS_API int apus_cpu_count(void);
 /// Zeroed pages, 2 MiB-aligned and advised to be huge when that large; NULL when there are none. `bytes` > 0.
 APUS_API void *apus_pages_alloc(size_t bytes);
 APUS_API void apus_pages_free(void *pages, size_t bytes);
+/// Bytes of a huge page.
+#define APUS_HUGE_PAGE 2097152
+/// Gets the page at `page` before it is written, and changes nothing in it, even while others write there (Linux 5.14).
+APUS_API void apus_pages_get(void *page);
+/// Which pages are given when memory of `apus_pages_alloc` is touched from now on: huge ones, or those of 4 KB. What
+/// has been touched stays as it is.
+APUS_API void apus_pages_prefer(void *pages, size_t bytes, bool huge);
+/// Whether the system can make small pages huge ones afterwards (Linux 6.1).
+APUS_API bool apus_pages_can_merge(void);
+/// Makes the small pages of `APUS_HUGE_PAGE` bytes at `page` one huge page; others may read them meanwhile. False when
+/// the system has none, or small pages were preferred last.
+APUS_API bool apus_pages_merge(void *page);
 
 // ---------------------------------------------------------------------------------------------------------------
 // Weight types

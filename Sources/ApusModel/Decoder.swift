@@ -114,6 +114,7 @@ public final class Decoder {
         onLogits: (Int, UnsafeMutableBufferPointer<Float>) throws(ApusError) -> Void,
         onState: (Int, [Float]) -> Void = { _, _ in }
     ) throws(ApusError) {
+        let start = ContinuousClock.now
         try buffers.stage(chunks, decoder: self)
         let wanted = buffers.logitTokens
         let rows = buffers.layout.logitRows
@@ -129,6 +130,7 @@ public final class Decoder {
         } while first < wanted.count
         try runStates(cancellation, onState)
         for chunk in chunks { chunk.sequence.advance(chunk.tokens.count) }
+        weights.stepEnded(after: ContinuousClock.now - start)
     }
 
     private func run(

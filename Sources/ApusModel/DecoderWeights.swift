@@ -19,6 +19,7 @@ public final class DecoderWeights: Sendable {
     public let parameterCount: Int
 
     let pages: Pages
+    private let pageSizes: WeightPages
     let embedding: Matrix
     let output: Linear
     let outputNorm: Vector
@@ -80,7 +81,8 @@ public final class DecoderWeights: Sendable {
     ) throws(ApusError) {
         let binding = try Binding(file, contextLength: contextLength)
         spec = binding.spec
-        pages = try Pages(byteCount: binding.plan.layout.byteCount, for: "the weights of \(file.paths[0])")
+        pages = try Pages(
+            byteCount: binding.plan.layout.byteCount, for: "the weights of \(file.paths[0])", huge: true)
         embedding = binding.embedding
         output = binding.output
         outputNorm = binding.outputNorm
@@ -93,7 +95,8 @@ public final class DecoderWeights: Sendable {
         headBytes = (isTied ? table : file.tensor(named: "output.weight"))?.byteCount ?? 0
         let unread = isTied ? 0 : (table?.byteCount ?? 0) - embeddingRowBytes
         bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - unread
-        let loader = WeightLoader(file: file, pages: pages, cancellation: cancellation)
+        pageSizes = WeightPages(pages)
+        let loader = WeightLoader(file: file, pages: pageSizes, cancellation: cancellation)
         try loader.load(binding.plan, threads: threads, progress: progress)
         let loaded = pages
         let factors = try binding.ropeFactors.map { vector throws(ApusError) in
@@ -102,6 +105,15 @@ public final class DecoderWeights: Sendable {
         rotation = try Rotation(spec.rope, factors: factors)
         windowRotation = try spec.windowRope.map { rope throws(ApusError) in try Rotation(rope, factors: nil) }
     }
+
+    /// Merges the small pages that weights were loaded into where huge ones were slow to get, at once: else it is done
+    /// bit by bit after some hundred steps. What is measured afterwards is what a long run has.
+    public func mergePages() { pageSizes.merge() }
+
+    /// A step has read the weights.
+    ///
+    /// - Parameter duration: How long it took.
+    func stepEnded(after duration: Duration) { pageSizes.stepEnded(after: duration) }
 
     /// All tensors, checked, with their places in memory.
     private struct Binding {

@@ -35,7 +35,7 @@ public final class KVCache {
         guard !overflow, pageCount <= Int(Int32.max) else {
             throw ApusError(.outOfMemory, "no memory for a KV cache of \(positions) positions")
         }
-        pages = try Pages(byteCount: bytes, for: "a KV cache of \(positions) positions")
+        pages = try Pages(byteCount: bytes, for: "a KV cache of \(positions) positions", huge: true)
     }
 
     /// Bytes of a page.

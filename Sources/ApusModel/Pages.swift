@@ -1,7 +1,7 @@
 package import ApusGGUF
 internal import CKernels
 
-/// Zeroed memory in huge pages where the system gives them; it costs nothing until it is touched.
+/// Zeroed memory; it costs nothing until it is touched.
 package final class Pages: Sendable {
     // Safe to share: the address never changes; who writes where is the owner's business.
     nonisolated(unsafe) package let base: UnsafeMutableRawPointer
@@ -12,10 +12,13 @@ package final class Pages: Sendable {
     /// - Parameters:
     ///   - byteCount: At least 0.
     ///   - purpose: What it is for, for the error.
-    package init(byteCount: Int, for purpose: String) throws(ApusError) {
+    ///   - huge: Whether it is to have huge pages, where the system gives them: for what is read from end to end. Where only
+    ///     some of it is used at a time, they are got for nothing.
+    package init(byteCount: Int, for purpose: String, huge: Bool = false) throws(ApusError) {
         guard let base = apus_pages_alloc(max(byteCount, 64)) else {
             throw ApusError(.outOfMemory, "no memory for \(purpose): \(byteCount) bytes")
         }
+        if !huge { apus_pages_prefer(base, max(byteCount, 64), false) }
         self.base = base
         self.byteCount = max(byteCount, 64)
     }

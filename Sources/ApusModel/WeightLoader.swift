@@ -5,7 +5,7 @@ internal import Synchronization
 /// Reads tensors in pieces, straight into the packed form, on all threads. After it nothing is read from the file.
 struct WeightLoader {
     let file: GGUFFile
-    let pages: Pages
+    let pages: WeightPages
     let cancellation: CancellationFlag?
 
     /// Bytes that a thread reads at once: enough for the disk, little beside the model.
@@ -54,6 +54,7 @@ struct WeightLoader {
             }
         }
         if let error = job.error.withLock({ $0 }) { throw error }
+        pages.finish()
         progress?(1)
     }
 
@@ -107,10 +108,13 @@ struct WeightLoader {
             guard let source = part.baseAddress else { return nil }
             switch piece.entry.target {
             case .matrix(let matrix):
-                var weights = pages.weights(matrix)
+                let end = apus_weights_bytes(matrix.quant, piece.firstRow + piece.rows, matrix.cols)
+                pages.prepare(upTo: matrix.offset + end)
+                var weights = pages.memory.weights(matrix)
                 apus_weights_pack(&weights, source, piece.firstRow, piece.rows)
             case .vector(let vector, let quant):
-                apus_quant_decode(quant, source, pages.floats(vector), vector.count)
+                pages.prepare(upTo: vector.offset + vector.count * MemoryLayout<Float>.stride)
+                apus_quant_decode(quant, source, pages.memory.floats(vector), vector.count)
             }
             return nil
         }

@@ -308,6 +308,20 @@ static void test_pages(void) {
     check(apus_pages_alloc(0) == NULL && apus_pages_alloc(SIZE_MAX) == NULL && apus_pages_alloc(SIZE_MAX / 4) == NULL,
           "memory that cannot be had");
     apus_pages_free(NULL, 100);
+
+    // Small pages keep what stands in them when they are merged; whether they can be is the system's business.
+    uint8_t *pages = apus_pages_alloc(APUS_HUGE_PAGE);
+    if (!check(pages != NULL, "no huge page")) return;
+    apus_pages_prefer(pages, APUS_HUGE_PAGE, false);
+    for (size_t i = 0; i < APUS_HUGE_PAGE; i++) pages[i] = (uint8_t)(i * 7 >> 3);
+    apus_pages_prefer(pages, APUS_HUGE_PAGE, true);
+    apus_pages_get(pages);
+    const bool merged = apus_pages_merge(pages);
+    check(!merged || apus_pages_can_merge(), "pages were merged where the system cannot");
+    bool same = true;
+    for (size_t i = 0; i < APUS_HUGE_PAGE; i++) same = same && pages[i] == (uint8_t)(i * 7 >> 3);
+    check(same, "merged pages hold something else");
+    apus_pages_free(pages, APUS_HUGE_PAGE);
 }
 
 int main(void) {
