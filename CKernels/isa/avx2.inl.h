@@ -69,5 +69,6 @@ enum {
     V(direct_tokens) = 3,
     V(float_tokens) = 6,
     V(attention_queries) = 3,
-    V(attention_groups) = 1
+    V(attention_groups) = 1,
+    V(attention_few) = 1
 };

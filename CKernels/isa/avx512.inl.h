@@ -31,5 +31,6 @@ enum {
     V(direct_tokens) = 8,
     V(float_tokens) = 24,
     V(attention_queries) = 6,
-    V(attention_groups) = 2
+    V(attention_groups) = 2,
+    V(attention_few) = 4
 };

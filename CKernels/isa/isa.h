@@ -55,6 +55,13 @@
 
 #define APUS_INLINE static inline __attribute__((always_inline, unused))
 
+/// Before a loop: its code starts on a cache line, whatever stands before it in the file.
+#if defined(__has_attribute) && __has_attribute(code_align)
+#define APUS_ALIGNED_LOOP __attribute__((code_align(64)))
+#else
+#define APUS_ALIGNED_LOOP
+#endif
+
 typedef float f32x16 __attribute__((vector_size(64)));
 typedef int32_t i32x16 __attribute__((vector_size(64)));
 typedef uint32_t u32x16 __attribute__((vector_size(64)));

@@ -20,5 +20,6 @@ enum {
     V(direct_tokens) = 1,
     V(float_tokens) = 6,
     V(attention_queries) = 4,
-    V(attention_groups) = 1
+    V(attention_groups) = 1,
+    V(attention_few) = 1
 };

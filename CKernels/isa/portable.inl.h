@@ -57,5 +57,6 @@ enum {
     V(direct_tokens) = 1,
     V(float_tokens) = 1,
     V(attention_queries) = 1,
-    V(attention_groups) = 1
+    V(attention_groups) = 1,
+    V(attention_few) = 0
 };

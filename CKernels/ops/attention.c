@@ -82,20 +82,26 @@ typedef struct V(page) {
 /// up.
 APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const query *queries, int n, uint32_t end,
                                float scores[][APUS_PAGE]) {
-    enum { groups = V(attention_groups) };
+    // Few queries leave registers for twice the positions, whose sums then hide each other's latency.
+    enum { most = 2 * V(attention_groups) };
+    const int groups = n <= V(attention_few) ? most : V(attention_groups);
     const uint8_t *ahead = page->next_k;
-    for (size_t group = 0; group * 16 < end; group += groups) {
-        f32x16 sums[V(attention_queries)][groups];
+    for (size_t group = 0; group * 16 < end; group += (size_t)groups) {
+        f32x16 sums[V(attention_queries)][most];
         for (int i = 0; i < n; i++)
             for (int g = 0; g < groups; g++) sums[i][g] = (f32x16){0};
+        APUS_ALIGNED_LOOP
         for (size_t d = 0; d < kv->k_dim; d++) {
-            __builtin_prefetch(ahead + (group * kv->k_dim / groups + d) * 32 * groups, 0, 2);
-            f32x16 keys[groups];
+            for (int l = 0; l < groups; l += 2) __builtin_prefetch(ahead + (size_t)l * 32, 0, 2);
+            ahead += 32 * groups;
+            f32x16 keys[most];
+#pragma clang loop unroll(full)
             for (int g = 0; g < groups; g++)
                 keys[g] = V(load_f16)(page->k + ((group + (size_t)g) * kv->k_dim + d) * 16);
 #pragma clang loop unroll(full)
             for (int i = 0; i < n; i++) {
                 const f32x16 q = V(splat)(queries[i].q[d]);
+#pragma clang loop unroll(full)
                 for (int g = 0; g < groups; g++) sums[i][g] = V(fma)(keys[g], q, sums[i][g]);
             }
         }
@@ -123,34 +129,44 @@ APUS_INLINE float V(weigh)(float scores[APUS_PAGE], uint32_t begin, uint32_t end
     return V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
 }
 
+/// Adds up columns [c, c + 16 * vectors) of what `add_together` adds; `vectors` is a constant, 2 or 4.
+APUS_INLINE void V(add_columns)(const V(page) * page, query *queries, int n, uint32_t from, uint32_t to, f32x16 factors,
+                                float weights[][APUS_PAGE], size_t stride, size_t c, int vectors) {
+    f32x16 sums[V(attention_queries)][4];
+    for (int i = 0; i < n; i++) {
+        const float *values = apus_partial_values(queries[i].piece) + c;
+        for (int x = 0; x < vectors; x++) sums[i][x] = V(load)(values + 16 * x) * V(splat)(factors[i]);
+    }
+    const uint8_t *ahead = page->next_v + c * APUS_PAGE * 2 + (size_t)from * 32 * (size_t)vectors;
+    APUS_ALIGNED_LOOP
+    for (size_t j = from; j < to; j++) {
+        for (int x = 0; x < vectors; x += 2) __builtin_prefetch(ahead + (size_t)x * 32, 0, 2);
+        ahead += 32 * vectors;
+        const uint16_t *v = page->v + j * stride + c;
+        f32x16 row[4];
+#pragma clang loop unroll(full)
+        for (int x = 0; x < vectors; x++) row[x] = V(load_f16)(v + 16 * x);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < n; i++) {
+            const f32x16 weight = V(splat)(weights[i][j]);
+#pragma clang loop unroll(full)
+            for (int x = 0; x < vectors; x++) sums[i][x] = V(fma)(row[x], weight, sums[i][x]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        float *values = apus_partial_values(queries[i].piece) + c;
+        for (int x = 0; x < vectors; x++) V(store)(values + 16 * x, sums[i][x]);
+    }
+}
+
 /// Adds the weighted values of positions [from, to), which n queries (a constant) see, after scaling what is there.
 APUS_INLINE void V(add_together)(const apus_kv *kv, const V(page) * page, query *queries, int n, uint32_t from,
                                  uint32_t to, f32x16 factors, float weights[][APUS_PAGE]) {
     const size_t stride = kv->v_stride;
-    for (size_t c = 0; c + 32 <= stride; c += 32) {
-        f32x16 sums[V(attention_queries)][2];
-        for (int i = 0; i < n; i++) {
-            const float *values = apus_partial_values(queries[i].piece) + c;
-            sums[i][0] = V(load)(values) * V(splat)(factors[i]);
-            sums[i][1] = V(load)(values + 16) * V(splat)(factors[i]);
-        }
-        for (size_t j = from; j < to; j++) {
-            __builtin_prefetch(page->next_v + (c / 32 * APUS_PAGE + j) * 64, 0, 2);
-            const uint16_t *v = page->v + j * stride + c;
-            const f32x16 a = V(load_f16)(v), b = V(load_f16)(v + 16);
-#pragma clang loop unroll(full)
-            for (int i = 0; i < n; i++) {
-                const f32x16 weight = V(splat)(weights[i][j]);
-                sums[i][0] = V(fma)(a, weight, sums[i][0]);
-                sums[i][1] = V(fma)(b, weight, sums[i][1]);
-            }
-        }
-        for (int i = 0; i < n; i++) {
-            float *values = apus_partial_values(queries[i].piece) + c;
-            V(store)(values, sums[i][0]);
-            V(store)(values + 16, sums[i][1]);
-        }
-    }
+    size_t c = 0;
+    if (n <= V(attention_few))
+        for (; c + 64 <= stride; c += 64) V(add_columns)(page, queries, n, from, to, factors, weights, stride, c, 4);
+    for (; c + 32 <= stride; c += 32) V(add_columns)(page, queries, n, from, to, factors, weights, stride, c, 2);
     if (stride % 32 == 0) return;
     for (int i = 0; i < n; i++) { // the last 16
         float *values = apus_partial_values(queries[i].piece) + stride - 16;
