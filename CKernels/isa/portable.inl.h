@@ -50,7 +50,8 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
     return __builtin_convertvector(half | ((bits >> 16) & 0x8000), u16x16);
 }
 
-/// Tokens that the integer product takes at once, by what the registers hold.
+/// By what the registers hold: tokens that products take at once; attention's queries, how many times 16 positions, and
+/// the most queries that leave room for twice as many positions and 64 columns of values.
 enum { V(isa) = APUS_ISA_PORTABLE };
 enum {
     V(product_tokens) = 1,
