@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// Chooses the pages under a model's weights, which every step reads from end to end.
 ///
-/// Huge pages are read faster than those of 4 KB: by 2 to 10 % on a Zen 5, by up to a third on a Zen 4. But a virtual machine that
-/// gives free memory back to its host (free page reporting) gives it in blocks of that size, and each costs milliseconds to
-/// get again: more than to read and pack the weights. So where huge pages turn out to be slow to get, a model is loaded into
+/// Huge pages are read faster than those of 4 KB, by 2 to 10 % and on some days by a third. But a virtual machine that gives free memory
+/// back to its host (free page reporting) gives it in blocks of that size, and each costs milliseconds to get again: more
+/// than to read and pack the weights. So where huge pages turn out to be slow to get, a model is loaded into
 /// small ones, and they are merged little by little once many steps have read them.
 package final class WeightPages: Sendable {
     /// What the weights stand in.
@@ -19,7 +19,7 @@ package final class WeightPages: Sendable {
     private static let slowPages = 4
     /// Pages got ahead of those that are written, so that threads that write beside each other do not get the same one.
     private static let pagesAhead = 2
-    /// Steps before small pages are merged. To merge one takes 2.4 ms, and a step loses 1 to 6 microseconds while it is not.
+    /// Steps before small pages are merged. To merge one takes 2.4 ms, and a step loses 1 to 14 microseconds while it is not.
     package static let patience = 250
     /// The part of a step's time that is spent on merging after it; one page is merged in any case.
     private static let share = 0.1
