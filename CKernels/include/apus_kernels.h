@@ -50,6 +50,10 @@ APUS_API bool apus_isa_select(const char *name, char *error, size_t error_bytes)
 /// Whether avx512vnni may use BF16 dot products, which it does at first; the bits are the same. Returns whether it
 /// will: false where the processor has none. As apus_isa_select(), not to be called while a plan runs.
 APUS_API bool apus_isa_use_bf16(bool use);
+/// Whether products of avx512vnni spread some of their words by shuffles, which they do at first where it is faster:
+/// on AMD's processors from Zen 5 on. The bits are the same. Returns whether they did. As apus_isa_select(), not to be
+/// called while a plan runs.
+APUS_API bool apus_isa_use_spreading(bool use);
 
 // ---------------------------------------------------------------------------------------------------------------
 // The team of threads

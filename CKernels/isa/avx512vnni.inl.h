@@ -1,7 +1,11 @@
 // What differs between instruction sets: AVX-512 with VNNI.
 
+APUS_INLINE i32x16 V(dot4_each)(i32x16 acc, u8x64 w, i32x16 a) {
+    return (i32x16)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, (__m512i)a);
+}
+
 APUS_INLINE i32x16 V(dot4)(i32x16 acc, u8x64 w, int32_t a) {
-    return (i32x16)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)w, _mm512_set1_epi32(a));
+    return V(dot4_each)(acc, w, (i32x16)_mm512_set1_epi32(a));
 }
 
 // vpdpbusd's weights are unsigned: signed ones get 128 added.
@@ -19,7 +23,7 @@ APUS_INLINE u16x16 V(to_f16)(f32x16 x) {
     return (u16x16)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-#define APUS_HALVES_BY_STEPS // quants/unpacked_halves.inl.h
+#define APUS_BY_STEPS // quants/unpacked_steps.inl.h
 
 // 12 integer and 12 running sums leave 8 registers for a weight, its scales and temporaries.
 enum { V(isa) = APUS_ISA_AVX512VNNI };

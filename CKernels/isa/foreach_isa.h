@@ -32,6 +32,7 @@ APUS_TARGET("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx51
 #include "isa/vector.inl.h"
 #include APUS_BODY
 #undef APUS_VARIANT
+#undef APUS_BY_STEPS
 APUS_TARGET_END
 
 #elif defined(__aarch64__)

@@ -85,6 +85,26 @@ bool apus_isa_use_bf16(bool use) {
     return apus_isa_has_bf16();
 }
 
+static int spreading = -1; // not chosen yet
+
+// Zen 5 has shuffles on a pipe of their own and two products a cycle; Zen 4 has one product a cycle, which leaves time
+// for reads, Intel's shuffles take the place of products. (Of AMD's, VP2INTERSECT tells Zen 5 and later from Zen 4.)
+bool apus_isa_spreads(void) {
+    const int chosen = __atomic_load_n(&spreading, __ATOMIC_RELAXED);
+    if (chosen >= 0) return chosen != 0;
+#if defined(__x86_64__)
+    return __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512vp2intersect");
+#else
+    return false;
+#endif
+}
+
+bool apus_isa_use_spreading(bool use) {
+    const bool before = apus_isa_spreads();
+    __atomic_store_n(&spreading, use, __ATOMIC_RELAXED);
+    return before;
+}
+
 static int active = -1; // not chosen yet
 
 static apus_isa best(void) {

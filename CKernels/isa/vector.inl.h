@@ -3,6 +3,9 @@
 /// Whether BF16 weights are multiplied by dot products of bf16 pairs.
 APUS_INLINE bool V(uses_bf16)(void) { return V(isa) == APUS_ISA_AVX512VNNI && apus_isa_has_bf16(); }
 
+/// Whether products of many tokens spread some of their words by shuffles: quants/unpacked_steps.inl.h.
+APUS_INLINE bool V(spreads)(void) { return V(isa) == APUS_ISA_AVX512VNNI && apus_isa_spreads(); }
+
 APUS_INLINE f32x16 V(splat)(float x) { return x - (f32x16){0}; }
 APUS_INLINE i32x16 V(splat_int)(int32_t x) { return x - (i32x16){0}; }
 

@@ -24,7 +24,7 @@ APUS_INLINE i32x16 V(start)(const int32_t *starts, size_t width, int t, int g, i
 
 /// The same times `offset` (a constant) instead.
 APUS_INLINE i32x16 V(start_of)(i32x16 start, int offset) {
-    return offset == APUS_START_OFFSET ? start : (start >> 5) * offset; // a multiple of 32: exact
+    return offset % APUS_START_OFFSET == 0 ? start * (offset / APUS_START_OFFSET) : (start >> 5) * offset;
 }
 _Static_assert(APUS_START_OFFSET == 1 << 5, "as start_of() divides");
 
@@ -81,4 +81,3 @@ APUS_INLINE void V(add_block)(f32x16 *sum, int m, const u8x64 w[8], const f32x16
 #endif
 #include APUS_UNPACKED
 #undef APUS_UNPACKED
-#undef APUS_HALVES_BY_STEPS

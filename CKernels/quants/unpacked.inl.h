@@ -1,9 +1,10 @@
 // Products of an unpacked tile, per instruction set.
 #include "quants/block.inl.h"
 
-/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last six arguments are constants.
+/// m tokens from t0 on, in a tile of activations `width` tokens wide. The last seven arguments are constants.
 APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const uint8_t *acts, size_t width, size_t t0,
-                                apus_sums out, int m, int fetches, int offset, int groups, int has_min, int is_signed) {
+                                apus_sums out, int m, int fetches, int spreads, int offset, int groups, int has_min,
+                                int is_signed) {
     f32x16 sum[APUS_TILE_TOKENS];
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) {
@@ -13,8 +14,17 @@ APUS_INLINE void V(tile_tokens)(const apus_unpacked *tile, size_t cols, const ui
     for (size_t block = 0; block < cols / 32; block++) {
         const size_t at = block * (size_t)groups * 16, bytes = tile->block_bytes;
         for (size_t i = 0; fetches && i < bytes; i += 64) __builtin_prefetch(tile->next + block * bytes + i, 0, 2);
-        V(add_values)(sum, m, tile->values + block * 512, tile->scales + at, has_min ? tile->minima + at : NULL, offset,
-                      groups, has_min, is_signed, acts + block * APUS_Q8_RECORD * width, width, t0);
+        const uint8_t *values = tile->values + block * 512, *record = acts + block * APUS_Q8_RECORD * width;
+        const float *scales = tile->scales + at, *minima = has_min ? tile->minima + at : NULL;
+#ifdef APUS_BY_STEPS
+        if (spreads) {
+            V(add_steps)(sum, m, values, scales, minima, offset, groups, has_min, record, width, t0, 4);
+            continue;
+        }
+#else
+        (void)spreads;
+#endif
+        V(add_values)(sum, m, values, scales, minima, offset, groups, has_min, is_signed, record, width, t0);
     }
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, sum[t]);
@@ -27,55 +37,65 @@ APUS_INLINE void V(all_tokens)(const apus_unpacked *tile, size_t cols, const uin
     // As many tokens at once as the registers hold; each number is compiled by itself, and beside the last of the most
     // the next tile is fetched: fewer would be done before it comes.
     enum { most = V(product_tokens) };
+    const bool spreads = !has_min && V(spreads)(); // products with minima wait for multipliers, not for reads
     const size_t fetch_at = tokens >= most ? (tokens / most - 1) * most : tokens;
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t left = tokens - first, width = left < APUS_TILE_TOKENS ? left : APUS_TILE_TOKENS;
         for (size_t t = 0; t < width;) {
             const size_t rest = width - t, m = rest < most ? rest : most;
-#define APUS_CASE(n, fetches)                                                                                          \
-    V(tile_tokens)(tile, cols, acts, width, t, out, n <= most ? n : 1, fetches, offset, groups, has_min, is_signed)
+#define APUS_TOKENS(n, fetches, spreads)                                                                               \
+    V(tile_tokens)(tile, cols, acts, width, t, out, n <= most ? n : 1, fetches, spreads, offset, groups, has_min,      \
+                   is_signed)
+#define APUS_CASE(n) APUS_TOKENS(n, 0, 0)
             switch (first + t == fetch_at ? 0 : m) {
             case 0:
-                APUS_CASE(most, 1);
+                if (spreads)
+                    APUS_TOKENS(most, 1, 1);
+                else
+                    APUS_TOKENS(most, 1, 0);
                 break;
             case 1:
-                APUS_CASE(1, 0);
+                APUS_CASE(1);
                 break;
             case 2:
-                APUS_CASE(2, 0);
+                APUS_CASE(2);
                 break;
             case 3:
-                APUS_CASE(3, 0);
+                APUS_CASE(3);
                 break;
             case 4:
-                APUS_CASE(4, 0);
+                APUS_CASE(4);
                 break;
             case 5:
-                APUS_CASE(5, 0);
+                APUS_CASE(5);
                 break;
             case 6:
-                APUS_CASE(6, 0);
+                APUS_CASE(6);
                 break;
             case 7:
-                APUS_CASE(7, 0);
+                APUS_CASE(7);
                 break;
             case 8:
-                APUS_CASE(8, 0);
+                APUS_CASE(8);
                 break;
             case 9:
-                APUS_CASE(9, 0);
+                APUS_CASE(9);
                 break;
             case 10:
-                APUS_CASE(10, 0);
+                APUS_CASE(10);
                 break;
             case 11:
-                APUS_CASE(11, 0);
+                APUS_CASE(11);
                 break;
             default:
-                APUS_CASE(12, 0);
+                if (spreads)
+                    APUS_TOKENS(12, 0, 1);
+                else
+                    APUS_CASE(12);
                 break;
             }
 #undef APUS_CASE
+#undef APUS_TOKENS
             t += m;
         }
         acts += width * APUS_Q8_RECORD * (cols / 32);

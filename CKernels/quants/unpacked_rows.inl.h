@@ -2,17 +2,17 @@
 
 APUS_INLINE void V(put_values)(uint8_t *values, const u8x64 w[8]) { __builtin_memcpy(values, w, 512); }
 
-#ifdef APUS_HALVES_BY_STEPS
-#include "quants/unpacked_halves.inl.h"
+#ifdef APUS_BY_STEPS
+#include "quants/unpacked_steps.inl.h"
 #endif
 
 /// V(add_block) for a stored block.
 APUS_INLINE void V(add_values)(f32x16 *sum, int m, const uint8_t *values, const float *scales, const float *minima,
                                int offset, int groups, int has_min, int is_signed, const uint8_t *acts, size_t width,
                                size_t t0) {
-#ifdef APUS_HALVES_BY_STEPS
+#ifdef APUS_BY_STEPS
     if (groups == 2) {
-        V(add_halves)(sum, m, values, scales, minima, offset, has_min, acts, width, t0);
+        V(add_steps)(sum, m, values, scales, minima, offset, 2, has_min, acts, width, t0, 0);
         return;
     }
 #endif

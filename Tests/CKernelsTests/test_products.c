@@ -63,7 +63,14 @@ static void check_variant(const problem *p, size_t n, const char *what, const ch
 static void check_tokens(const problem *p, size_t n, const char *what) {
     FOR_EACH_ISA(isa) {
         check_variant(p, n, what, apus_isa_name((apus_isa)isa));
-        if (isa != APUS_ISA_AVX512VNNI || apus_quant_act_format(p->quant) != APUS_ACT_BF16) continue;
+        if (isa != APUS_ISA_AVX512VNNI) continue;
+        if (apus_quant_act_format(p->quant) == APUS_ACT_Q8) {
+            const bool spreads = apus_isa_use_spreading(true);
+            check(apus_isa_use_spreading(!spreads), "spreading cannot be turned on");
+            check_variant(p, n, what, spreads ? "avx512vnni without spreading" : "avx512vnni with spreading");
+            apus_isa_use_spreading(spreads);
+        }
+        if (apus_quant_act_format(p->quant) != APUS_ACT_BF16) continue;
         check(!apus_isa_use_bf16(false), "BF16 dot products cannot be turned off");
         check_variant(p, n, what, "avx512vnni without BF16");
         apus_isa_use_bf16(true);
