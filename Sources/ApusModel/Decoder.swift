@@ -56,6 +56,9 @@ public final class Decoder {
     /// Tokens whose logits a step gives at once; those of more are computed piece by piece from what it left.
     public var logitRows: Int { buffers.layout.logitRows }
 
+    /// Where the activations stand.
+    package var activations: Pages { buffers.memory }
+
     private let buffers: DecoderBuffers
     private let plan: DecoderPlan
 
@@ -130,7 +133,16 @@ public final class Decoder {
         } while first < wanted.count
         try runStates(cancellation, onState)
         for chunk in chunks { chunk.sequence.advance(chunk.tokens.count) }
-        weights.stepEnded(after: ContinuousClock.now - start)
+        let duration = ContinuousClock.now - start
+        weights.stepEnded(after: duration)
+        buffers.stepEnded(after: duration)
+    }
+
+    /// Merges the small pages of weights and activations at once, which else is done bit by bit after some hundred steps:
+    /// what is measured afterwards is what a long run has. Not while a step runs.
+    public func mergePages() {
+        weights.mergePages()
+        buffers.mergePages()
     }
 
     private func run(

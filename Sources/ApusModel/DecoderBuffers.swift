@@ -60,7 +60,8 @@ final class DecoderBuffers {
     }
 
     let layout: Layout
-    private let pages: Pages
+    private let pages: ModelPages
+    var memory: Pages { pages.memory }
     private var tokens: [Int32] = []
     private var pageTables: [Int32] = []
     private var segments: [apus_segment] = []
@@ -71,11 +72,19 @@ final class DecoderBuffers {
 
     init(_ layout: Layout) throws(ApusError) {
         self.layout = layout
-        pages = try Pages(byteCount: layout.arena.byteCount, for: "the activations")
+        pages = try ModelPages(activations: layout.arena.byteCount)
     }
 
+    /// A step has ended.
+    ///
+    /// - Parameter duration: How long it took.
+    func stepEnded(after duration: Duration) { pages.stepEnded(after: duration) }
+
+    /// Merges all small pages.
+    func mergePages() { pages.merge() }
+
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
-        (pages.base + offset).assumingMemoryBound(to: Float.self)
+        (memory.base + offset).assumingMemoryBound(to: Float.self)
     }
 
     /// Packed activations in the forms that the matrices that read them want; with `fine`, one of them reads the second
@@ -83,10 +92,10 @@ final class DecoderBuffers {
     func acts(_ acts: Layout.Acts, for matrices: [Matrix], fine: Matrix? = nil) -> apus_acts {
         let formats = matrices.map { apus_quant_act_format($0.quant) }
         return apus_acts(
-            q8: formats.contains(APUS_ACT_Q8) ? pages.base + acts.q8 : nil,
-            f32: formats.contains(APUS_ACT_F32) ? pages.base + acts.f32 : nil,
-            bf16: formats.contains(APUS_ACT_BF16) ? pages.base + acts.bf16 : nil,
-            q8_rest: fine.map { apus_quant_act_format($0.quant) } == APUS_ACT_Q8 ? pages.base + acts.rest : nil)
+            q8: formats.contains(APUS_ACT_Q8) ? memory.base + acts.q8 : nil,
+            f32: formats.contains(APUS_ACT_F32) ? memory.base + acts.f32 : nil,
+            bf16: formats.contains(APUS_ACT_BF16) ? memory.base + acts.bf16 : nil,
+            q8_rest: fine.map { apus_quant_act_format($0.quant) } == APUS_ACT_Q8 ? memory.base + acts.rest : nil)
     }
 
     func logits(row: Int) -> UnsafeMutableBufferPointer<Float> {

@@ -18,8 +18,8 @@ public final class DecoderWeights: Sendable {
     /// Numbers in all tensors.
     public let parameterCount: Int
 
-    let pages: Pages
-    private let pageSizes: WeightPages
+    package let pages: Pages
+    private let pageSizes: ModelPages
     let embedding: Matrix
     let output: Linear
     let outputNorm: Vector
@@ -75,9 +75,19 @@ public final class DecoderWeights: Sendable {
     ///   - cancellation: Stops the loading between pieces of a megabyte.
     ///   - progress: Is told which share has been read, 0 to 1, on the caller's thread.
     /// - Throws: `ApusError` that names the file and the tensor or field, what was found and what was wanted.
-    public init(
+    public convenience init(
         _ file: GGUFFile, threads: Int, contextLength: Int? = nil, cancellation: CancellationFlag? = nil,
         progress: ((Float) -> Void)? = nil
+    ) throws(ApusError) {
+        try self.init(
+            file, threads: threads, contextLength: contextLength, cancellation: cancellation,
+            slowPage: ModelPages.slowPage, progress: progress)
+    }
+
+    /// The same; a huge page that takes `slowPage` to get counts as slow.
+    package init(
+        _ file: GGUFFile, threads: Int, contextLength: Int?, cancellation: CancellationFlag?, slowPage: Duration,
+        progress: ((Float) -> Void)?
     ) throws(ApusError) {
         let binding = try Binding(file, contextLength: contextLength)
         spec = binding.spec
@@ -95,7 +105,7 @@ public final class DecoderWeights: Sendable {
         headBytes = (isTied ? table : file.tensor(named: "output.weight"))?.byteCount ?? 0
         let unread = isTied ? 0 : (table?.byteCount ?? 0) - embeddingRowBytes
         bytesPerToken = binding.plan.entries.reduce(0) { $0 + $1.byteCount } - unread
-        pageSizes = WeightPages(pages)
+        pageSizes = ModelPages(pages, slowPage: slowPage)
         let loader = WeightLoader(file: file, pages: pageSizes, cancellation: cancellation)
         try loader.load(binding.plan, threads: threads, progress: progress)
         let loaded = pages
@@ -106,9 +116,8 @@ public final class DecoderWeights: Sendable {
         windowRotation = try spec.windowRope.map { rope throws(ApusError) in try Rotation(rope, factors: nil) }
     }
 
-    /// Merges the small pages that weights were loaded into where huge ones were slow to get, at once: else it is done
-    /// bit by bit after some hundred steps. What is measured afterwards is what a long run has.
-    public func mergePages() { pageSizes.merge() }
+    /// Merges the small pages that weights were loaded into where huge ones were slow to get.
+    func mergePages() { pageSizes.merge() }
 
     /// A step has read the weights.
     ///

@@ -5,7 +5,7 @@ internal import Synchronization
 /// Reads tensors in pieces, straight into the packed form, on all threads. After it nothing is read from the file.
 struct WeightLoader {
     let file: GGUFFile
-    let pages: WeightPages
+    let pages: ModelPages
     let cancellation: CancellationFlag?
 
     /// Bytes that a thread reads at once: enough for the disk, little beside the model.

@@ -65,7 +65,7 @@ struct BenchRunner {
         wait()
         if settings.warmsUp {
             progress("warm-up")
-            engine.model.weights.mergePages()
+            decoder.mergePages()
             var warmUp = prompt(test.prompt)
             if test.generated > 0 {
                 warmUp.addDecoding(sequences: 1, positions: depth + test.prompt..<depth + test.prompt + 1)
@@ -129,7 +129,7 @@ struct BenchRunner {
         wait()
         if settings.warmsUp {
             progress("warm-up")
-            engine.model.weights.mergePages()
+            decoder.mergePages()
             let sequences = try runPrompts()
             var warmUp = BenchSchedule()
             warmUp.addDecoding(sequences: test.sequences, positions: test.prompt..<test.prompt + 1)

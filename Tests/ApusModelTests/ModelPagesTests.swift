@@ -1,11 +1,13 @@
-// Pages under weights: what the system says of them in /proc/self/smaps, and what stands in them.
+// Pages under weights and activations: what the system says of them in /proc/self/smaps, and what stands in them.
 
 #if os(Linux)
+    import ApusGGUF
     import ApusModel
+    import ApusTestSupport
     import Foundation
     import Testing
 
-    @Suite(.serialized) struct WeightPagesTests {
+    @Suite(.serialized) struct ModelPagesTests {
         private static let pageBytes = 2 << 20
 
         /// Memory that the kernel counts by itself: advice that nothing else in the process has keeps it apart.
@@ -28,7 +30,7 @@
         /// Whether this system gives huge pages and merges small ones.
         private func hasHugePages() throws -> Bool {
             let memory = try ownMemory(4 * Self.pageBytes, huge: true)
-            let pages = WeightPages(memory, slowPage: .seconds(3600))
+            let pages = ModelPages(memory, slowPage: .seconds(3600))
             pages.prepare(upTo: memory.byteCount)
             return try hugeBytes(at: memory.base) == memory.byteCount
         }
@@ -39,7 +41,7 @@
             let count = 24
             let memory = try ownMemory(count * Self.pageBytes, huge: true)
             // Every page is slow.
-            let pages = WeightPages(memory, slowPage: .zero)
+            let pages = ModelPages(memory, slowPage: .zero)
             let words = UnsafeMutableRawBufferPointer(start: memory.base, count: memory.byteCount)
                 .bindMemory(to: UInt64.self)
             for page in 0..<count {
@@ -51,7 +53,7 @@
             pages.finish()
             let first = try hugeBytes(at: memory.base)
             #expect(first <= 8 * Self.pageBytes)
-            for _ in 0..<WeightPages.patience { pages.stepEnded(after: .milliseconds(1)) }
+            for _ in 0..<ModelPages.patience { pages.stepEnded(after: .milliseconds(1)) }
             #expect(try hugeBytes(at: memory.base) == first)
             for _ in 0..<count { pages.stepEnded(after: .milliseconds(1)) }
             #expect(try hugeBytes(at: memory.base) == memory.byteCount)
@@ -62,12 +64,42 @@
         func mergingAtOnce() throws {
             guard try hasHugePages() else { return }
             let memory = try ownMemory(12 * Self.pageBytes + 5000, huge: true)
-            let pages = WeightPages(memory, slowPage: .zero)
+            let pages = ModelPages(memory, slowPage: .zero)
             for end in stride(from: 1 << 20, through: memory.byteCount, by: 1 << 20) { pages.prepare(upTo: end) }
             memset(memory.base, 7, memory.byteCount)
             pages.finish()
             pages.merge()
             #expect(try hugeBytes(at: memory.base) == 12 * Self.pageBytes)
+        }
+
+        @Test("A model's small pages are merged while it decodes, those of its activations too")
+        func decoding() throws {
+            guard try hasHugePages() else { return }
+            let model = SyntheticModel {
+                ($0.dim, $0.heads, $0.kvHeads, $0.headDim, $0.valueDim, $0.hidden) = (512, 8, 2, 64, 64, 2048)
+                $0.layers = 8
+            }
+            let weights = try model.withFile { file throws(ApusError) in
+                try DecoderWeights(
+                    file, threads: 2, contextLength: nil, cancellation: nil, slowPage: .zero, progress: nil)
+            }
+            let runner = try Runner(weights, maxTokens: 512)
+            let parts = [weights.pages, runner.decoder.activations]
+            for memory in parts { #expect(madvise(memory.base, memory.byteCount, MADV_DONTDUMP) == 0) }
+            let whole = weights.byteCount / Self.pageBytes * Self.pageBytes
+            #expect(whole >= 12 * Self.pageBytes)
+
+            let sequence = runner.sequence()
+            let first = try runner.append(tokens(1), to: sequence, chunk: 1)
+            let small = try parts.map { try hugeBytes(at: $0.base) }
+            #expect(small[0] <= 8 * Self.pageBytes && small[1] == 0)
+            // A page a step at least.
+            let steps = ModelPages.patience + whole / Self.pageBytes
+            _ = try runner.append(tokens(steps), to: sequence, chunk: 1)
+            let merged = try parts.map { try hugeBytes(at: $0.base) }
+            // What no step of one token touches has no pages to merge.
+            #expect(merged[0] == whole && merged[1] > 0)
+            #expect(try runner.append(tokens(1), to: runner.sequence(), chunk: 1) == first)
         }
 
         @Test("Memory that is used in parts has small pages")

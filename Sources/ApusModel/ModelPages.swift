@@ -1,19 +1,22 @@
+package import ApusGGUF
 internal import CKernels
 internal import Synchronization
 
-/// Chooses the pages under a model's weights, which every step reads from end to end.
+/// Chooses the pages under a model's weights, which every step reads from end to end, and under its activations.
 ///
 /// Huge pages are read faster than those of 4 KB, by 2 to 10 % and on some days by a third. But a virtual machine that gives free memory
 /// back to its host (free page reporting) gives it in blocks of that size, and each costs milliseconds to get again: more
 /// than to read and pack the weights. So where huge pages turn out to be slow to get, a model is loaded into
-/// small ones, and they are merged little by little once many steps have read them.
-package final class WeightPages: Sendable {
-    /// What the weights stand in.
+/// small ones, and they are merged little by little once many steps have read them. Activations, of which a step of one
+/// token uses a corner of many pages, always begin with small ones.
+package final class ModelPages: Sendable {
+    /// What they are under.
     package let memory: Pages
 
     /// Bytes of a huge page.
     private static let pageBytes = Int(APUS_HUGE_PAGE)
     /// From when on a huge page counts as slow: small ones take a third of this.
+    package static let slowPage = Duration.milliseconds(2)
     private let slowPage: Duration
     /// Slow pages that decide: fewer are a disturbance of the machine.
     private static let slowPages = 4
@@ -33,17 +36,28 @@ package final class WeightPages: Sendable {
         var merged = 0
     }
 
-    private let canMerge = apus_pages_can_merge()
+    private static let canMerge = apus_pages_can_merge()
     private let state = Locked(State())
-    /// Whether some pages are small.
-    private let isSmall = Atomic(false)
+    /// Whether some pages are small, and can be merged.
+    private let isSmall: Atomic<Bool>
 
     /// - Parameters:
     ///   - memory: Untouched memory.
     ///   - slowPage: From when on a huge page counts as slow.
-    package init(_ memory: Pages, slowPage: Duration = .milliseconds(2)) {
+    package init(_ memory: Pages, slowPage: Duration) {
         self.memory = memory
         self.slowPage = slowPage
+        isSmall = Atomic(false)
+    }
+
+    /// Reserves memory for activations.
+    ///
+    /// - Parameter byteCount: At least 0.
+    /// - Throws: `ApusError` with code `outOfMemory`.
+    package init(activations byteCount: Int) throws(ApusError) {
+        memory = try Pages(byteCount: byteCount, for: "the activations", huge: !Self.canMerge)
+        slowPage = .zero
+        isSmall = Atomic(Self.canMerge)
     }
 
     /// How many huge pages the memory has room for.
@@ -54,12 +68,12 @@ package final class WeightPages: Sendable {
 
 // MARK: - While weights are loaded
 
-extension WeightPages {
+extension ModelPages {
     /// Gets pages for what is written next. For several threads at once, before anything is written there.
     ///
     /// - Parameter end: Where it ends, in bytes from the start.
     package func prepare(upTo end: Int) {
-        guard canMerge else { return }
+        guard Self.canMerge else { return }
         let wanted = min(count, end / Self.pageBytes + 1 + Self.pagesAhead)
         while !isSmall.load(ordering: .relaxed) {
             let index = state.withLock { state -> Int? in
@@ -85,15 +99,15 @@ extension WeightPages {
     }
 
     /// All weights are loaded. From now on the system may merge pages by itself too.
-    package func finish() {
-        if isSmall.load(ordering: .relaxed) { apus_pages_prefer(memory.base, memory.byteCount, true) }
-    }
+    package func finish() { if isSmall.load(ordering: .relaxed) { allowHuge() } }
+
+    private func allowHuge() { apus_pages_prefer(memory.base, memory.byteCount, true) }
 }
 
-// MARK: - While weights are read
+// MARK: - While steps run
 
-extension WeightPages {
-    /// A step has read the weights: merges some small pages, once there have been enough steps.
+extension ModelPages {
+    /// A step has ended: merges some small pages, once there have been enough steps.
     ///
     /// - Parameter duration: How long the step took.
     package func stepEnded(after duration: Duration) {
@@ -119,6 +133,7 @@ extension WeightPages {
             defer { state.merged += 1 }
             return state.merged
         }
+        if index == 0 { allowHuge() } // of activations it is the first time
         // A page that the system cannot merge stays small.
         if index < count { _ = apus_pages_merge(page(index)) }
         if index + 1 >= count { isSmall.store(false, ordering: .relaxed) }
