@@ -5,8 +5,8 @@
 #include "core/op.h"
 
 /// Queries (tokens x the heads of one KV head) that a tile works on together, so that a page of keys and values stays
-/// in the first cache level: 36 of them hold 18 KiB of state at 64 dimensions, and are sixes (attention_queries) of whole
-/// tokens for groups of 1, 2, 3, 4 and 6 heads.
+/// in the first cache level: 36 of them hold 18 KiB of state at 64 dimensions, and are sixes (attention_queries) of
+/// whole tokens for groups of 1, 2, 3, 4 and 6 heads.
 #define APUS_TILE_QUERIES 36
 
 /// A piece's result for one query: largest score, sum of weights, weighted sum of values; all in powers of 2.

@@ -133,7 +133,7 @@ extension ModelPages {
             defer { state.merged += 1 }
             return state.merged
         }
-        if index == 0 { allowHuge() } // of activations it is the first time
+        if index == 0 { allowHuge() }  // of activations it is the first time
         // A page that the system cannot merge stays small.
         if index < count { _ = apus_pages_merge(page(index)) }
         if index + 1 >= count { isSmall.store(false, ordering: .relaxed) }

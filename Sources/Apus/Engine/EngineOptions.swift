@@ -14,7 +14,7 @@ public struct EngineOptions: Sendable, Hashable {
     /// Whether tokens are guessed while few texts are generated; replies do not depend on it.
     public var speculation = Speculation.lookup
     /// What a step that computes a part of a prompt may take: so long do the other requests wait for a token.
-    public var stepDuration = Duration.milliseconds(125)
+    public var stepDuration = Duration.milliseconds(140)
 
     /// As many positions as the memory allows, 64 sequences at a time.
     public init() {}
