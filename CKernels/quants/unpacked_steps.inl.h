@@ -1,12 +1,12 @@
 // The product of a stored block step after step, the sums of all tokens side by side, and held to that order. Left to
 // itself clang takes token after token: products that each wait for the one before, and the scaling, for which a
-// processor that starts two a cycle does not see far enough ahead. (APUS_HALVES, one Zen 5 core: 232 GMAC/s before, 285
-// after; blocks with one scale gain by it only together with spreading.)
+// processor that starts two a cycle does not see far enough ahead. (Zen 5, GMAC/s before and after: one core,
+// APUS_HALVES 232, 285; two cores, (2048, 8192), Q4_0 654, 700; Q8_0 623, 700.)
 //
 // Spreading: a product takes a token's word out of memory, and a processor that starts two products a cycle starts two
 // reads a cycle too, so that all other reads come on top. A third of the words are therefore read four at a time and
 // spread by shuffles, where those have a pipe that products do not use. (Two Zen 5 cores, 512 tokens, (2048, 8192),
-// GMAC/s with no words spread, 4, 8 and all 12: Q4_0 700, 726, 745 and less; Q8_0 700, 714, 668; Q6_K 552, 610, 578.)
+// GMAC/s with the words of no token spread, of 4 and of 8: Q4_0 700, 726, 745; Q8_0 700, 714, 668; Q6_K 552, 610, 578.)
 
 /// Nothing is read before `x` is there that is read after it.
 APUS_INLINE void V(hold)(f32x16 *x) { __asm__ volatile("" : "+v"(*x)::"memory"); }
