@@ -87,8 +87,8 @@ bool apus_isa_use_bf16(bool use) {
 
 static int spreading = -1; // not chosen yet
 
-// Measured on Zen 5 only, which has shuffles on a pipe of their own and two products a cycle. By their manuals Zen 4 has
-// one product a cycle, which leaves time for reads, and Intel's shuffles take the place of products. (Of AMD's,
+// Measured on Zen 5 only, which has shuffles on a pipe of their own and two products a cycle. By their manuals Zen 4
+// has one product a cycle, which leaves time for reads, and Intel's shuffles take the place of products. (Of AMD's,
 // VP2INTERSECT tells Zen 5 and later from Zen 4.)
 bool apus_isa_spreads(void) {
     const int chosen = __atomic_load_n(&spreading, __ATOMIC_RELAXED);
