@@ -69,18 +69,23 @@ import Testing
         #expect(next() == 382)
     }
 
-    /// Runs through a text whose steps take as long as a model's would.
+    /// Runs through a text whose steps take as long as a model's would, the first `disturbed` ones with guesses five times
+    /// as long.
     ///
     /// - Returns: What all steps took, in steps of one token, and what was guessed.
-    private func time(_ text: [Int32], after prompt: [Int32], perToken: Double) -> (steps: Double, Speculator) {
+    private func time(_ text: [Int32], after prompt: [Int32], perToken: Double, disturbed: Int = 0) -> (
+        steps: Double, Speculator
+    ) {
         var (speculator, cost) = (Speculator(), DraftCost())
-        var total = 0.0
+        var (total, disturbed) = (0.0, disturbed)
         var index = 0
         while index < text.count {
             let tokens = prompt + text[...index]
             let draft = speculator.draft(tokens, atMost: text.count - index - 1, sequences: 1, cost: cost)
             let step = 1 + perToken * Double(draft.count)
-            cost.record(drafted: draft.count, took: .milliseconds(1) * step)
+            let isDisturbed = disturbed > 0 && !draft.isEmpty
+            if isDisturbed { disturbed -= 1 }
+            cost.record(drafted: draft.count, took: .milliseconds(1) * (isDisturbed ? 5 * step : step))
             total += step
             index += 1 + zip(draft, text[(index + 1)...]).prefix { $0 == $1 }.count
         }
@@ -95,6 +100,14 @@ import Testing
         #expect(steps < 300 / (perToken < 0.3 ? 2.2 : 1.5))
         #expect(speculator.statistics.accepted > 240)
         #expect(speculator.statistics.drafted < 330)
+    }
+
+    @Test(arguments: [(1, 600, 500), (4, 600, 400), (12, 2000, 800)])
+    func `Guesses go on after a disturbance of the machine`(steps: Int, length: Int, wanted: Int) {
+        var noise = Noise(state: 1)
+        let prompt = (0..<length).map { _ in Int32(noise.next(below: 500)) }
+        let (_, speculator) = time(prompt, after: prompt, perToken: 0.2, disturbed: steps)
+        #expect(speculator.statistics.accepted > wanted)
     }
 
     @Test(arguments: [3, 6, 15, 100], [0.25, 0.9]) func `Text that does not repeat costs next to nothing`(

@@ -26,10 +26,11 @@ package struct Speculator: Sendable {
     package mutating func draft(_ tokens: [Int32], atMost limit: Int, sequences: Int, cost: DraftCost) -> [Int32] {
         settle(tokens)
         guard let match = lookup.match(tokens) else { return [] }
-        let count =
-            cost.wantsPlain
-            ? 0
-            : policy.count(matching: match.length, atMost: limit, sequences: sequences, cost: cost.perToken)
+        func worthy(atMost most: Int, cost: Double) -> Int {
+            policy.count(matching: match.length, atMost: min(limit, most), sequences: sequences, cost: cost)
+        }
+        var count = cost.wantsPlain ? 0 : worthy(atMost: cost.mostGuesses, cost: cost.perToken)
+        if count == 0 && cost.wantsTrial { count = worthy(atMost: 1, cost: DraftCost.first) }
         let guesses = PromptLookup.continuation(match, tokens, count: max(1, count))
         expected = (guesses, count, match.length, Double(count * sequences) * cost.perToken)
         statistics.drafted += count
