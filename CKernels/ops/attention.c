@@ -122,7 +122,7 @@ APUS_INLINE float V(weigh)(float scores[APUS_PAGE], uint32_t begin, uint32_t end
     const float max = largest > piece->max ? largest : piece->max;
     *correction = piece->max - max; // -infinity at first: the factor is 0
     for (size_t j = 0; j < 4; j++) {
-        s[j] = V(exp2)(s[j] - V(splat)(max));
+        s[j] = V(exp2_falling)(s[j] - V(splat)(max));
         V(store)(&scores[16 * j], s[j]);
     }
     piece->max = max;
@@ -213,7 +213,7 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const V(page) * page, query *qu
         sums[i] = V(weigh)(scores[i], begin[i], end[i], queries[i].piece, &correction);
         corrections[i] = correction;
     }
-    corrections = V(exp2)(corrections);
+    corrections = V(exp2_falling)(corrections);
     for (int i = 0; i < n; i++) queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums[i];
     V(add_together)(kv, page, queries, n, from, to, corrections, scores);
     for (int i = 0; i < n; i++) {

@@ -8,6 +8,7 @@ typedef struct functions {
     void (*from_f16)(const uint16_t *, float *); ///< 16 values each
     void (*to_f16)(const float *, uint16_t *);
     void (*exp2)(const float *, float *);
+    void (*exp2_falling)(const float *, float *); ///< of -|x|
     void (*exp)(const float *, float *);
     void (*silu)(const float *, float *);
     void (*gelu)(const float *, float *);
@@ -84,6 +85,8 @@ static double exp2_bound(double x, double *wanted) {
     return x < -126 || x >= 128 ? 0 : 2e-7 * *wanted;
 }
 
+static double falling_bound(double x, double *wanted) { return exp2_bound(-fabs(x), wanted); }
+
 /// e^x by 2^(x log2 e): the product and the constant are off by 2 u |x| of x, on top of 2^x.
 static double exp_error(double x) { return 2.1 * U * fabs(x) + 2e-7; }
 
@@ -120,6 +123,7 @@ typedef struct function {
 // At -infinity SiLU and GELU are infinity / infinity and infinity - infinity by their formulas; so is GELU at infinity.
 static const function all_functions[] = {
     {"exp2", offsetof(functions, exp2), exp2_bound, 0, INFINITY},
+    {"exp2_falling", offsetof(functions, exp2_falling), falling_bound, 0, 0},
     {"exp", offsetof(functions, exp), exp_bound, 0, INFINITY},
     {"silu", offsetof(functions, silu), silu_bound, NAN, INFINITY},
     {"gelu", offsetof(functions, gelu), gelu_bound, NAN, NAN},
@@ -219,12 +223,16 @@ static void V(call_to_f16)(const float *x, uint16_t *to) {
 }
 
 static void V(call_exp2)(const float *x, float *to) { V(store)(to, V(exp2)(V(load)(x))); }
+static void V(call_exp2_falling)(const float *x, float *to) {
+    V(store)(to, V(exp2_falling)(-V(max)(V(load)(x), -V(load)(x))));
+}
 static void V(call_exp)(const float *x, float *to) { V(store)(to, V(exp)(V(load)(x))); }
 static void V(call_silu)(const float *x, float *to) { V(store)(to, V(silu)(V(load)(x))); }
 static void V(call_gelu)(const float *x, float *to) { V(store)(to, V(gelu_tanh)(V(load)(x))); }
 static float V(call_sum)(const float *x) { return V(reduce_add)(V(load)(x)); }
 static float V(call_largest)(const float *x) { return V(reduce_max)(V(load)(x)); }
 
-static const functions V(functions) = {V(call_from_f16), V(call_to_f16), V(call_exp2), V(call_exp),
-                                       V(call_silu),     V(call_gelu),   V(call_sum),  V(call_largest)};
+static const functions V(functions) = {V(call_from_f16),     V(call_to_f16), V(call_exp2),
+                                       V(call_exp2_falling), V(call_exp),    V(call_silu),
+                                       V(call_gelu),         V(call_sum),    V(call_largest)};
 #endif
