@@ -86,6 +86,33 @@ APUS_INLINE float V(reduce_max)(f32x16 x) {
     return x[0];
 }
 
+APUS_INLINE f32x16 V(combine)(f32x16 a, f32x16 b, bool adds) { return adds ? a + b : V(max)(a, b); }
+
+/// In lane i the sum of x[i]'s lanes as reduce_add() has it, or with `adds` false the largest of them. Of at most 8
+/// vectors, which are folded two at a time; n and `adds` are constants.
+APUS_INLINE f32x16 V(reduce_each)(const f32x16 *x, int n, bool adds) {
+    f32x16 halves[4], quarters[2];
+    for (int i = 0; i < n; i += 2) {
+        const f32x16 a = x[i], b = x[i + 1 < n ? i + 1 : i];
+        halves[i / 2] = V(combine)(
+            __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+            __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31), adds);
+    }
+    for (int i = 0; 2 * i < n; i += 2) {
+        const f32x16 a = halves[i], b = halves[2 * i + 2 < n ? i + 1 : i];
+        quarters[i / 2] =
+            V(combine)(__builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27),
+                       __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31), adds);
+    }
+    const f32x16 a = quarters[0], b = quarters[n > 4 ? 1 : 0];
+    const f32x16 pairs =
+        V(combine)(__builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29),
+                   __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31), adds);
+    return V(combine)(__builtin_shufflevector(pairs, pairs, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14),
+                      __builtin_shufflevector(pairs, pairs, 1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15),
+                      adds);
+}
+
 /// 1.5 * 2^23: adding it rounds to an integer.
 #define APUS_EXP2_MAGIC 12582912.0f
 

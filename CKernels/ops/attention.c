@@ -110,23 +110,39 @@ APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const qu
     }
 }
 
-/// Turns a query's scores of positions [begin, end) into weights, 0 elsewhere, relative to the piece's new maximum.
-/// Returns their sum, and in `correction` the binary logarithm of what the piece's old results are worth now.
-APUS_INLINE float V(weigh)(float scores[APUS_PAGE], uint32_t begin, uint32_t end, apus_partial *piece,
-                           float *correction) {
-    for (uint32_t j = 0; j < begin; j++) scores[j] = -__builtin_inff();
-    for (uint32_t j = end; j < APUS_PAGE; j++) scores[j] = -__builtin_inff();
-    f32x16 s[4];
-    for (size_t j = 0; j < 4; j++) s[j] = V(load)(&scores[16 * j]);
-    const float largest = V(reduce_max)(V(max)(V(max)(s[0], s[1]), V(max)(s[2], s[3])));
-    const float max = largest > piece->max ? largest : piece->max;
-    *correction = piece->max - max; // -infinity at first: the factor is 0
-    for (size_t j = 0; j < 4; j++) {
-        s[j] = V(exp2_falling)(s[j] - V(splat)(max));
-        V(store)(&scores[16 * j], s[j]);
+/// Turns n queries' scores (n is a constant) of positions [begin, end) into weights, 0 elsewhere, relative to their
+/// pieces' new maxima, and adds them to the pieces' sums. Returns what the pieces' old results are worth now. Step by
+/// step for all queries: one after the other, each would wait for its maximum and its sum.
+APUS_INLINE f32x16 V(weigh)(float scores[][APUS_PAGE], query *queries, int n, const uint32_t *begin,
+                            const uint32_t *end) {
+    f32x16 x[V(attention_queries)], old = {0};
+    for (int i = 0; i < n; i++) {
+        for (uint32_t j = 0; j < begin[i]; j++) scores[i][j] = -__builtin_inff();
+        for (uint32_t j = end[i]; j < APUS_PAGE; j++) scores[i][j] = -__builtin_inff();
+        f32x16 s[4];
+        for (size_t j = 0; j < 4; j++) s[j] = V(load)(&scores[i][16 * j]);
+        x[i] = V(max)(V(max)(s[0], s[1]), V(max)(s[2], s[3]));
+        old[i] = queries[i].piece->max;
     }
-    piece->max = max;
-    return V(reduce_add)((s[0] + s[1]) + (s[2] + s[3]));
+    const f32x16 max = V(max)(V(reduce_each)(x, n, false), old);
+    const f32x16 factors = V(exp2_falling)(old - max); // 0 at first: 2^-infinity
+    float maxima[16];
+    V(store)(maxima, max);
+    for (int i = 0; i < n; i++) {
+        f32x16 s[4];
+        for (size_t j = 0; j < 4; j++) {
+            s[j] = V(exp2_falling)(V(load)(&scores[i][16 * j]) - V(splat)(maxima[i]));
+            V(store)(&scores[i][16 * j], s[j]);
+        }
+        x[i] = (s[0] + s[1]) + (s[2] + s[3]);
+    }
+    const f32x16 sums = V(reduce_each)(x, n, true);
+    for (int i = 0; i < n; i++) {
+        apus_partial *piece = queries[i].piece;
+        piece->max = maxima[i];
+        piece->sum = piece->sum * factors[i] + sums[i];
+    }
+    return factors;
 }
 
 /// Adds up columns [c, c + 16 * vectors) of what `add_together` adds; `vectors` is a constant, 2 or 4.
@@ -207,15 +223,8 @@ APUS_INLINE void V(fold_page)(const apus_kv *kv, const V(page) * page, query *qu
 
     float scores[V(attention_queries)][APUS_PAGE];
     V(score_page)(kv, page, queries, n, last, scores);
-    f32x16 corrections = {0}, sums = {0};
-    for (int i = 0; i < n; i++) {
-        float correction;
-        sums[i] = V(weigh)(scores[i], begin[i], end[i], queries[i].piece, &correction);
-        corrections[i] = correction;
-    }
-    corrections = V(exp2_falling)(corrections);
-    for (int i = 0; i < n; i++) queries[i].piece->sum = queries[i].piece->sum * corrections[i] + sums[i];
-    V(add_together)(kv, page, queries, n, from, to, corrections, scores);
+    const f32x16 factors = V(weigh)(scores, queries, n, begin, end);
+    V(add_together)(kv, page, queries, n, from, to, factors, scores);
     for (int i = 0; i < n; i++) {
         const uint32_t rest = together ? to : begin[i];
         if (rest < end[i]) V(add_alone)(kv, page, queries[i].piece, rest, end[i], scores[i]);
