@@ -113,43 +113,22 @@ APUS_INLINE f32x16 V(reduce_each)(const f32x16 *x, int n, bool adds) {
                       adds);
 }
 
-/// 1.5 * 2^23: adding it rounds to an integer.
-#define APUS_EXP2_MAGIC 12582912.0f
-
-/// 2^x as 2^f times 2^n: gives 2^f, with a relative error below 2e-7, and in `shifted` n + APUS_EXP2_MAGIC. A Chebyshev
-/// fit of degree 6 on [-1/2, 1/2].
-APUS_INLINE f32x16 V(exp2_parts)(f32x16 x, f32x16 *shifted) {
-    const f32x16 magic = V(splat)(APUS_EXP2_MAGIC);
-    *shifted = x + magic;
-    const f32x16 f = x - (*shifted - magic);
+/// 2^x; relative error below 2e-7; 0 below 2^-126; infinite from 2^127.5 on. A Chebyshev fit of degree 6 on [-1/2,
+/// 1/2].
+APUS_INLINE f32x16 V(exp2)(f32x16 x) {
+    const f32x16 magic = V(splat)(12582912.0f); // 1.5 * 2^23: adding it rounds to an integer
+    const f32x16 low = V(splat)(-126.0f), high = V(splat)(128.0f);
+    const f32x16 clamped = V(select)(x > high, high, V(max)(low, x)); // NaN stays NaN
+    const f32x16 shifted = clamped + magic;
+    const f32x16 f = clamped - (shifted - magic);
     f32x16 p = V(splat)(0.0001546144469856913f);
     p = V(fma)(p, f, V(splat)(0.0013400428177615838f));
     p = V(fma)(p, f, V(splat)(0.009618056678524637f));
     p = V(fma)(p, f, V(splat)(0.05550327226670302f));
     p = V(fma)(p, f, V(splat)(0.24022650922288757f));
     p = V(fma)(p, f, V(splat)(0.6931472067028326f));
-    return V(fma)(p, f, V(splat)(1.0f));
-}
-
-/// 2^x; 0 below 2^-126; infinite above 2^128.
-APUS_INLINE f32x16 V(exp2)(f32x16 x) {
-    const f32x16 low = V(splat)(-126.0f), high = V(splat)(128.0f);
-    f32x16 shifted;
-    const f32x16 p = V(exp2_parts)(V(select)(x < high, V(max)(x, low), high), &shifted);
-    // The exponent is added in two halves, so that 2^128 overflows to infinity instead of wrapping.
-    const i32x16 n = (i32x16)shifted - (i32x16)V(splat)(APUS_EXP2_MAGIC), half = n >> 1;
-    const f32x16 scale_a = (f32x16)((half + 127) << 23), scale_b = (f32x16)((n - half + 127) << 23);
-    const f32x16 result = p * scale_a * scale_b;
-    const f32x16 flushed = V(select)(x < low, (f32x16){0}, result);
-    return V(select)(x == x, flushed, x); // NaN stays NaN
-}
-
-/// The same for x <= 0 (and NaN), in half as many operations.
-APUS_INLINE f32x16 V(exp2_falling)(f32x16 x) {
-    const f32x16 low = V(splat)(-126.0f);
-    f32x16 shifted;
-    const f32x16 p = V(exp2_parts)(V(max)(low, x), &shifted);
-    const f32x16 scale = (f32x16)(((i32x16)shifted << 23) + (127 << 23)); // APUS_EXP2_MAGIC's last bits are zeros
+    p = V(fma)(p, f, V(splat)(1.0f));
+    const f32x16 scale = (f32x16)(((i32x16)shifted << 23) + (127 << 23)); // the last bits of `magic` are zeros
     return V(select)(x < low, (f32x16){0}, p * scale);
 }
 

@@ -125,13 +125,13 @@ APUS_INLINE f32x16 V(weigh)(float scores[][APUS_PAGE], query *queries, int n, co
         old[i] = queries[i].piece->max;
     }
     const f32x16 max = V(max)(V(reduce_each)(x, n, false), old);
-    const f32x16 factors = V(exp2_falling)(old - max); // 0 at first: 2^-infinity
+    const f32x16 factors = V(exp2)(old - max); // 0 at first: 2^-infinity
     float maxima[16];
     V(store)(maxima, max);
     for (int i = 0; i < n; i++) {
         f32x16 s[4];
         for (size_t j = 0; j < 4; j++) {
-            s[j] = V(exp2_falling)(V(load)(&scores[i][16 * j]) - V(splat)(maxima[i]));
+            s[j] = V(exp2)(V(load)(&scores[i][16 * j]) - V(splat)(maxima[i]));
             V(store)(&scores[i][16 * j], s[j]);
         }
         x[i] = (s[0] + s[1]) + (s[2] + s[3]);

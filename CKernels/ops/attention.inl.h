@@ -3,7 +3,7 @@
 /// total = total + part, for `values` floats (a multiple of 16): both scaled to the larger maximum.
 APUS_INLINE void V(merge)(apus_partial *total, const apus_partial *part, size_t values) {
     const float max = part->max > total->max ? part->max : total->max;
-    const f32x16 factors = V(exp2_falling)((f32x16){total->max - max, part->max - max});
+    const f32x16 factors = V(exp2)((f32x16){total->max - max, part->max - max});
     const f32x16 a = V(splat)(factors[0]), b = V(splat)(factors[1]);
     float *to = apus_partial_values(total);
     const float *from = apus_partial_values((apus_partial *)part);
