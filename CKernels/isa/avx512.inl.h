@@ -30,7 +30,7 @@ enum {
     V(product_tokens) = 12,
     V(direct_tokens) = 8,
     V(float_tokens) = 24,
-    V(attention_queries) = 6,
+    V(attention_queries) = 8,
     V(attention_groups) = 2,
     V(attention_few) = 4
 };

@@ -110,6 +110,8 @@ APUS_INLINE void V(score_page)(const apus_kv *kv, const V(page) * page, const qu
     }
 }
 
+_Static_assert(V(attention_queries) <= 8, "as many as V(reduce_each) takes");
+
 /// Turns n queries' scores (n is a constant) of positions [begin, end) into weights, 0 elsewhere, relative to their
 /// pieces' new maxima, and adds them to the pieces' sums. Returns what the pieces' old results are worth now. Step by
 /// step for all queries: one after the other, each would wait for its maximum and its sum.
@@ -249,8 +251,14 @@ static void V(fold)(const apus_kv *kv, const V(page) * page, query *queries, int
     case 5:
         V(fold_page)(kv, page, queries, V(attention_queries) >= 5 ? 5 : 1);
         break;
-    default:
+    case 6:
         V(fold_page)(kv, page, queries, V(attention_queries) >= 6 ? 6 : 1);
+        break;
+    case 7:
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 7 ? 7 : 1);
+        break;
+    default:
+        V(fold_page)(kv, page, queries, V(attention_queries) >= 8 ? 8 : 1);
         break;
     }
 }

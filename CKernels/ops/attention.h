@@ -5,9 +5,9 @@
 #include "core/op.h"
 
 /// Queries (tokens x the heads of one KV head) that a tile works on together, so that a page of keys and values stays
-/// in the first cache level: 36 of them hold 18 KiB of state at 64 dimensions, and are sixes (attention_queries) of
-/// whole tokens for groups of 1, 2, 3, 4 and 6 heads.
-#define APUS_TILE_QUERIES 36
+/// in the first cache level: 32 of them hold 16 KiB of state at 64 dimensions, and are eights (attention_queries) of
+/// whole tokens for groups of 1, 2, 4 and 8 heads.
+#define APUS_TILE_QUERIES 32
 
 /// A piece's result for one query: largest score, sum of weights, weighted sum of values; all in powers of 2.
 typedef struct apus_partial {
