@@ -77,19 +77,10 @@ APUS_INLINE float V(reduce_add)(f32x16 x) {
 /// The largest lane; integers, so that bits of non-negative floats can be compared too.
 APUS_INLINE int32_t V(reduce_max_int)(i32x16 x) { return __builtin_reduce_max(x); }
 
-/// The largest lane of x without NaN, whatever the order.
-APUS_INLINE float V(reduce_max)(f32x16 x) {
-    x = V(max)(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-    x = V(max)(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-    x = V(max)(x, __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
-    x = V(max)(x, __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
-    return x[0];
-}
-
 APUS_INLINE f32x16 V(combine)(f32x16 a, f32x16 b, bool adds) { return adds ? a + b : V(max)(a, b); }
 
-/// In lane i the sum of x[i]'s lanes as reduce_add() has it, or with `adds` false the largest of them. Of at most 8
-/// vectors, which are folded two at a time; n and `adds` are constants.
+/// In lane i the sum of x[i]'s lanes as reduce_add() has it, or with `adds` false the largest of them without NaN.
+/// Of at most 8 vectors, which are folded two at a time; n and `adds` are constants.
 APUS_INLINE f32x16 V(reduce_each)(const f32x16 *x, int n, bool adds) {
     f32x16 halves[4], quarters[2];
     for (int i = 0; i < n; i += 2) {

@@ -12,7 +12,7 @@ typedef struct functions {
     void (*silu)(const float *, float *);
     void (*gelu)(const float *, float *);
     float (*sum)(const float *);
-    float (*largest)(const float *);
+    void (*each)(float (*x)[16], int n, bool adds, float *); ///< of n vectors
 } functions;
 
 // As seen from CKernels/isa/foreach_isa.h, which includes it.
@@ -179,19 +179,25 @@ static void test_functions(const functions *f) {
 // Lanes
 
 static void test_lanes(const functions *f) {
-    for (int n = 0; n < 2000; n++) {
-        float x[16], half[16];
-        float largest = -INFINITY;
-        for (int i = 0; i < 16; i++) {
-            half[i] = x[i] = random_normal() * exp2f((float)random_below(20));
-            largest = fmaxf(largest, x[i]);
+    for (int round = 0; round < 2000; round++) {
+        const int n = 1 + round % 8;
+        float x[8][16], sums[16], largest[16];
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < 16; i++) x[k][i] = random_normal() * exp2f((float)random_below(20));
+        f->each(x, n, true, sums);
+        f->each(x, n, false, largest);
+        for (int k = 0; k < n; k++) {
+            float half[16], most = -INFINITY;
+            for (int i = 0; i < 16; i++) most = fmaxf(most, half[i] = x[k][i]);
+            for (int width = 8; width > 0; width /= 2)
+                for (int i = 0; i < width; i++) half[i] += half[i + width];
+            check(same_float(f->sum(x[k]), half[0]), "%s: lanes add up to %a, in halves to %a", isa_name,
+                  (double)f->sum(x[k]), (double)half[0]);
+            check(same_float(sums[k], half[0]), "%s: lanes of %d of %d add up to %a, in halves to %a", isa_name, k, n,
+                  (double)sums[k], (double)half[0]);
+            check(largest[k] == most, "%s: the largest lane of %d of %d is %a, not %a", isa_name, k, n, (double)most,
+                  (double)largest[k]);
         }
-        for (int width = 8; width > 0; width /= 2)
-            for (int i = 0; i < width; i++) half[i] += half[i + width];
-        check(same_float(f->sum(x), half[0]), "%s: lanes add up to %a, in halves to %a", isa_name, (double)f->sum(x),
-              (double)half[0]);
-        check(f->largest(x) == largest, "%s: the largest lane is %a, not %a", isa_name, (double)largest,
-              (double)f->largest(x));
     }
 }
 
@@ -223,8 +229,12 @@ static void V(call_exp)(const float *x, float *to) { V(store)(to, V(exp)(V(load)
 static void V(call_silu)(const float *x, float *to) { V(store)(to, V(silu)(V(load)(x))); }
 static void V(call_gelu)(const float *x, float *to) { V(store)(to, V(gelu_tanh)(V(load)(x))); }
 static float V(call_sum)(const float *x) { return V(reduce_add)(V(load)(x)); }
-static float V(call_largest)(const float *x) { return V(reduce_max)(V(load)(x)); }
+static void V(call_each)(float (*x)[16], int n, bool adds, float *to) {
+    f32x16 vectors[8];
+    for (int k = 0; k < n; k++) vectors[k] = V(load)(x[k]);
+    V(store)(to, V(reduce_each)(vectors, n, adds));
+}
 
 static const functions V(functions) = {V(call_from_f16), V(call_to_f16), V(call_exp2), V(call_exp),
-                                       V(call_silu),     V(call_gelu),   V(call_sum),  V(call_largest)};
+                                       V(call_silu),     V(call_gelu),   V(call_sum),  V(call_each)};
 #endif
