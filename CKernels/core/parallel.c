@@ -6,12 +6,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__linux__)
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 static void pause_cpu(void) {
@@ -86,14 +87,37 @@ extern int omp_get_num_threads(void);
 extern void omp_set_dynamic(int);
 extern void kmp_set_blocktime(int);
 
+static _Thread_local bool is_working; // in a run
+static pid_t process;                 // that the team is in
+static bool is_ending;
+
+/// At the process's end: waits for the run under way and lets no other begin. libomp is torn down next, and threads
+/// that still work then crash. (Who exits out of a run, by a signal's handler, and a fork, which has no team, cannot
+/// wait.)
+static void end_runs(void) {
+    if (is_working || getpid() != process) return;
+    __atomic_store_n(&is_ending, true, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&team_lock);
+}
+
 void apus_team_run(int n_threads, apus_team_fn fn, void *context) {
     if (n_threads < 1) n_threads = 1;
     if (n_threads > APUS_MAX_THREADS) n_threads = APUS_MAX_THREADS;
     pthread_mutex_lock(&team_lock);
+    while (__atomic_load_n(&is_ending, __ATOMIC_RELAXED)) { // a lock goes to who asks first, not to who waits
+        pthread_mutex_unlock(&team_lock);
+        pause();
+        pthread_mutex_lock(&team_lock);
+    }
     omp_set_dynamic(0);   // the team has the size that was asked for
     kmp_set_blocktime(5); // ms that idle threads spin before they sleep: longer than sampling a token takes
+    if (process == 0 && atexit(end_runs) == 0) process = getpid(); // what comes after libomp's own is called before it
 #pragma omp parallel num_threads(n_threads)
-    fn(omp_get_thread_num(), omp_get_num_threads(), context);
+    {
+        is_working = true;
+        fn(omp_get_thread_num(), omp_get_num_threads(), context);
+        is_working = false;
+    }
     pthread_mutex_unlock(&team_lock);
 }
 

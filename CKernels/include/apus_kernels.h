@@ -65,7 +65,8 @@ typedef void (*apus_team_fn)(int thread, int n_threads, void *context);
 #define APUS_MAX_THREADS 256
 
 /// Runs `fn` on `n_threads` threads and returns when all have finished. One team exists per process: calls from several
-/// threads take turns. Cheapest when always called from the same thread.
+/// threads take turns. Cheapest when always called from the same thread. On OpenMP exit() waits for the call under way,
+/// and later ones never return.
 APUS_API void apus_team_run(int n_threads, apus_team_fn fn, void *context);
 /// "openmp" or "pthreads": what this build runs teams on.
 APUS_API const char *apus_team_backend(void);

@@ -20,10 +20,13 @@ enum Platform {
         #endif
     }
 
-    /// Ends the process as it is. A step that nobody waits for any more may still be under way, and libomp, which
-    /// `exit` tears down, takes that for a fault of its own and aborts.
     static func exit(_ code: Int32) -> Never {
-        fflush(nil)
-        _exit(code)
+        #if canImport(Darwin)
+            Darwin.exit(code)
+        #elseif canImport(Musl)
+            Musl.exit(code)
+        #else
+            Glibc.exit(code)
+        #endif
     }
 }

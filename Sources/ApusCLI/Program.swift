@@ -45,7 +45,7 @@ package enum Program {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Parses the arguments and runs what they ask for, and ends the process.
+    /// Parses the arguments and runs what they ask for; ends the process when that fails.
     ///
     /// - Parameters:
     ///   - root: The command, whose usage is shown when the arguments cannot be parsed.
@@ -72,6 +72,5 @@ package enum Program {
             // Usage errors show the usage of the subcommand.
             type(of: command).exit(withError: error)
         }
-        Platform.exit(EXIT_SUCCESS)
     }
 }

@@ -9,6 +9,8 @@
 #include "types.h"
 
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int rounds(int full) { return test_small() ? full / 8 + 1 : full; }
 
@@ -153,6 +155,42 @@ static void test_barrier(void) {
             check(s.wrong == 0 && s.stage == STAGES, "barrier of %d: %d wrong, %d of %d stages", sizes[i], s.wrong,
                   s.stage, STAGES);
         }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// The process's end
+
+static void work_a_little(int thread, int n_threads, void *context) {
+    (void)thread;
+    (void)n_threads;
+    __atomic_store_n((bool *)context, true, __ATOMIC_RELEASE);
+    nanosleep(&(struct timespec){.tv_nsec = 10000}, NULL);
+}
+
+static void *work_for_ever(void *has_begun) {
+    for (;;) apus_team_run(2, work_a_little, has_begun);
+    return NULL;
+}
+
+/// Processes that end while a thread of theirs runs the team: without end_runs() in core/parallel.c every third or
+/// fourth crashes on two Zen 5 cores. Before this process has a team, which a fork would not have.
+static void test_exit(void) {
+    fflush(NULL);
+    for (int i = 0; i < rounds(200); i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            bool has_begun = false;
+            pthread_t thread;
+            if (pthread_create(&thread, NULL, work_for_ever, &has_begun) != 0) _exit(2);
+            while (!__atomic_load_n(&has_begun, __ATOMIC_ACQUIRE))
+                nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            exit(0);
+        }
+        int status = -1;
+        check(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+              "a process that ends beside a run ends with status %x", (unsigned)status);
     }
 }
 
@@ -325,6 +363,7 @@ static void test_pages(void) {
 }
 
 int main(void) {
+    test_exit();
     test_machine();
     test_pages();
     test_sizes();

@@ -56,15 +56,6 @@ def test_who_hangs_up_leaves_nothing_behind(tmp_path):
         assert server.metrics()["kv_cache_tokens"] == 0
 
 
-def test_the_server_ends_in_the_middle_of_a_step(tmp_path):
-    """Whoever asked is gone, so nothing holds the server up; a step that is under way is no fault."""
-    log = tmp_path / "log.txt"
-    for number in range(12):
-        with Server(log, "--ctx-size", "8000") as server:
-            hang_up(server, "/completion", {"prompt": "one two three " * 1500}, 0.25 + 0.01 * number)
-        assert "Assertion" not in log.read_text()
-
-
 @pytest.mark.parametrize("streams", [False, True])
 def test_hanging_up_ends_the_work_soon(server, streams):
     """In a long prompt and in a long reply. (How soon, the engine's own tests say: this machine may stop meanwhile.)"""
