@@ -50,9 +50,10 @@ void Roofs::measure() {
             const size_t sizes[3] = {cache_bytes_[0] / 2 * threads, cache_bytes_[1] / 2 * threads, cache_bytes_[2] / 2};
             for (int level = 0; level < 3; level++)
                 figures_[read_key(static_cast<Level>(level), huge, threads)] =
-                    apus_probe_read(sizes[level], threads, huge, 0.1);
+                    apus_probe_read(sizes[level], threads, huge, 0.1).fastest;
         }
-        figures_[read_key(Level::memory, false, threads)] = apus_probe_read(memory_bytes_, threads, false, 0.2);
+        figures_[read_key(Level::memory, false, threads)] =
+            apus_probe_read(memory_bytes_, threads, false, 0.2).sustained;
         figures_[read_key(Level::memory, true, threads)] = fresh_memory(threads);
         figures_["barrier t" + std::to_string(threads)] = apus_probe_barrier(threads);
         figures_["fork-join t" + std::to_string(threads)] = apus_probe_fork_join(threads);
@@ -63,8 +64,8 @@ double Roofs::fresh_memory(int threads) {
     Memory &memory = memory_[threads];
     if (memory.buffer == nullptr) memory.buffer = apus_probe_buffer_create(memory_bytes_, true);
     if (memory.buffer == nullptr) return 0;
-    if (now() - memory.when > 0.25) {
-        memory.rate = apus_probe_buffer_read(memory.buffer, threads, 0.01);
+    if (now() - memory.when > 0.5) {
+        memory.rate = apus_probe_buffer_read(memory.buffer, threads, 0.05).sustained;
         memory.when = now();
     }
     return memory.rate;

@@ -1,7 +1,8 @@
 // Probes of the machine: what it can compute, read and synchronize, measured. The roofs that kernels are held against.
 //
-// All run on the team of threads (apus_team_run) and keep it busy for about the time asked for. Best of many short
-// samples: a disturbed sample is a slow one, so the best is the machine's own.
+// All run on the team of threads (apus_team_run) and keep it busy for about the time asked for, in many short samples.
+// Of processors and their caches the best one counts: a disturbed sample is a slow one, so the best is the machine's
+// own. Memory is shared with whoever else is on the machine: what a program gets of it for longer is the mean.
 #ifndef APUS_PROBES_H
 #define APUS_PROBES_H
 
@@ -37,16 +38,21 @@ typedef struct apus_probe_buffer apus_probe_buffer;
 /// when there is none.
 APUS_API apus_probe_buffer *apus_probe_buffer_create(size_t bytes, bool huge_pages);
 APUS_API void apus_probe_buffer_free(apus_probe_buffer *buffer);
-/// Bytes a second: all threads together read the whole buffer, a share each, again and again. Its size says from where:
-/// a cache level that holds it, or memory. Several ways of reading (streams side by side, prefetch distances) are
-/// tried; the first call with a number of threads tries them all, which takes 64 reads of the buffer, later ones stay
-/// with the best four and take at least four.
-APUS_API double apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double seconds);
-/// The way that was fastest in the buffer's last read: "4 streams, prefetch to L1 once, 256 bytes ahead". Empty before
+/// Bytes a second.
+typedef struct apus_probe_rates {
+    double sustained; ///< over the time asked for, by the way of reading that was fastest over it
+    double fastest;   ///< of one sample
+} apus_probe_rates;
+/// All threads together read the whole buffer, a share each, again and again. Its size says from where: a cache level
+/// that holds it, or memory. Several ways of reading (streams side by side, prefetch distances) are tried; the first
+/// call with a number of threads tries them all, which takes 64 reads of the buffer, later ones take the best four in
+/// turn, once each at least.
+APUS_API apus_probe_rates apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double seconds);
+/// The way of the last read's sustained rate: "4 streams, prefetch to L1 once, 256 bytes ahead". Empty before
 /// any.
 APUS_API const char *apus_probe_buffer_way(const apus_probe_buffer *buffer);
-/// All of it at once: create, read, free. 0 when the memory could not be had.
-APUS_API double apus_probe_read(size_t bytes, int threads, bool huge_pages, double seconds);
+/// All of it at once: create, read, free. Zeros when the memory could not be had.
+APUS_API apus_probe_rates apus_probe_read(size_t bytes, int threads, bool huge_pages, double seconds);
 
 /// Seconds from barrier to barrier, nothing between: what every op of a plan pays.
 APUS_API double apus_probe_barrier(int threads);

@@ -100,64 +100,75 @@ static void run(int thread, int n_threads, void *context) {
     if (end > begin) r->fn(r->buffer->pages + begin * READ_UNIT, (end - begin) * READ_UNIT, r->passes, r->way);
 }
 
-/// Bytes a second of one sample of a way, at least half a millisecond long; `passes` grows until it is.
-static double sample(const apus_probe_buffer *buffer, int way, apus_isa isa, int threads, size_t *passes) {
+/// What one way read, and how long it took.
+typedef struct sum {
+    double bytes, seconds;
+} sum;
+
+/// One sample of a way, at least half a millisecond long; `passes` grows until it is.
+static sum sample(const apus_probe_buffer *buffer, int way, apus_isa isa, int threads, size_t *passes) {
     for (;;) {
         reading r = {buffer, &ways[way], readers[isa], *passes};
         const double seconds = apus_probe_time(threads, run, &r);
-        if (seconds > 5e-4) return (double)buffer->bytes * (double)*passes / seconds;
+        if (seconds > 5e-4) return (sum){(double)buffer->bytes * (double)*passes, seconds};
         *passes *= 2;
     }
 }
 
-double apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double seconds) {
-    const double end = apus_probe_now() + seconds;
+/// Way after way, three times, since the machine drifts while they run: the fastest samples name the ways to keep.
+static void tune(apus_probe_buffer *buffer, apus_isa isa, int threads, size_t *passes) {
+    double rates[WAYS] = {0};
+    for (int i = 0; i < TRIES * WAYS; i++) {
+        const sum s = sample(buffer, i % WAYS, isa, threads, passes);
+        if (s.bytes / s.seconds > rates[i % WAYS]) rates[i % WAYS] = s.bytes / s.seconds;
+    }
+    for (int kept = 0; kept < KEPT; kept++) {
+        int best = 0;
+        for (int way = 1; way < WAYS; way++)
+            if (rates[way] > rates[best]) best = way;
+        rates[best] = 0;
+        buffer->best[kept] = best;
+    }
+    buffer->tuned_for = threads;
+}
+
+apus_probe_rates apus_probe_buffer_read(apus_probe_buffer *buffer, int threads, double seconds) {
     size_t passes = 1;
-    double fastest = 0;
-    int winner = 0;
     // The widest loads there are, whatever the kernels use.
     apus_isa isa = APUS_ISA_PORTABLE;
     for (int i = 0; i < APUS_ISA_COUNT; i++)
         if (apus_isa_available((apus_isa)i)) isa = (apus_isa)i;
 
     if (threads < 1) threads = 1;
-    if (buffer->tuned_for != threads) {
-        double rates[WAYS] = {0};
-        // Way after way, three times: the machine drifts while they run.
-        for (int i = 0; i < TRIES * WAYS; i++) {
-            const double rate = sample(buffer, i % WAYS, isa, threads, &passes);
-            if (rate > rates[i % WAYS]) rates[i % WAYS] = rate;
-        }
-        for (int kept = 0; kept < KEPT; kept++) {
-            int best = 0;
-            for (int way = 1; way < WAYS; way++)
-                if (rates[way] > rates[best]) best = way;
-            if (kept == 0) fastest = rates[best];
-            rates[best] = 0;
-            buffer->best[kept] = best;
-        }
-        buffer->tuned_for = threads;
-        winner = buffer->best[0];
-    }
+    if (buffer->tuned_for != threads) tune(buffer, isa, threads, &passes);
+    apus_probe_rates rates = {0};
+    sum sums[KEPT] = {{0}};
+    const double end = apus_probe_now() + seconds;
     for (int i = 0; i < KEPT || apus_probe_now() < end; i++) {
-        const double rate = sample(buffer, buffer->best[i % KEPT], isa, threads, &passes);
-        if (rate > fastest) {
-            fastest = rate;
-            winner = buffer->best[i % KEPT];
-        }
+        const sum s = sample(buffer, buffer->best[i % KEPT], isa, threads, &passes);
+        if (s.bytes / s.seconds > rates.fastest) rates.fastest = s.bytes / s.seconds;
+        sums[i % KEPT].bytes += s.bytes;
+        sums[i % KEPT].seconds += s.seconds;
+    }
+    int winner = 0;
+    for (int i = 0; i < KEPT; i++) {
+        const double rate = sums[i].bytes / sums[i].seconds;
+        if (rate <= rates.sustained) continue;
+        rates.sustained = rate;
+        winner = buffer->best[i];
     }
     static const char *const hints[HINTS] = {"no prefetch", "prefetch to L1 once", "prefetch to L2"};
     snprintf(buffer->way, sizeof buffer->way, "%d streams, %s, %zu bytes ahead", ways[winner].streams,
              hints[ways[winner].hint], ways[winner].ahead);
-    return fastest;
+    return rates;
 }
 
-double apus_probe_read(size_t bytes, int threads, bool huge_pages, double seconds) {
+apus_probe_rates apus_probe_read(size_t bytes, int threads, bool huge_pages, double seconds) {
     apus_probe_buffer *buffer = apus_probe_buffer_create(bytes, huge_pages);
-    if (buffer == NULL) return 0;
-    const double rate = apus_probe_buffer_read(buffer, threads, seconds);
+    if (buffer == NULL) return (apus_probe_rates){0};
+    const apus_probe_rates rates = apus_probe_buffer_read(buffer, threads, seconds);
     apus_probe_buffer_free(buffer);
-    return rate;
+    return rates;
 }
 #else
 

@@ -7,8 +7,10 @@ internal import CKernels
 public final class MachineProbe {
     /// What the machine can do a second, as measured.
     public struct Roofs: Sendable, Hashable {
-        /// Bytes that are read from memory; 0 when it could not be measured.
+        /// Bytes that are read from memory, over the whole time of the measurement; 0 when it could not be measured.
         public var bytes: Double
+        /// The same in the fastest of its samples, some milliseconds long.
+        public var fastestBytes: Double
         /// Multiply-adds of int8; 0 when it was not wanted.
         public var int8MACs: Double
         /// Multiply-adds of bf16; 0 when it was not wanted, or the processor has none of its own.
@@ -20,11 +22,13 @@ public final class MachineProbe {
         ///
         /// - Parameters:
         ///   - bytes: Bytes that are read from memory.
+        ///   - fastestBytes: The same in the fastest sample.
         ///   - int8MACs: Multiply-adds of int8.
         ///   - bf16MACs: Multiply-adds of bf16.
         ///   - floatMACs: Multiply-adds of f32.
-        public init(bytes: Double, int8MACs: Double, bf16MACs: Double, floatMACs: Double) {
+        public init(bytes: Double, fastestBytes: Double, int8MACs: Double, bf16MACs: Double, floatMACs: Double) {
             self.bytes = bytes
+            self.fastestBytes = fastestBytes
             self.int8MACs = int8MACs
             self.bf16MACs = bf16MACs
             self.floatMACs = floatMACs
@@ -49,7 +53,8 @@ public final class MachineProbe {
 
     deinit { apus_probe_buffer_free(buffer) }
 
-    /// Measures. Each figure takes some hundredths of a second, the first with a number of threads half a second.
+    /// Measures: memory for 0.2 s, since what others leave of it changes from one hundredth of a second to the next,
+    /// everything else for some hundredths; half a second more with a new number of threads.
     ///
     /// - Parameters:
     ///   - threads: How many threads compute and read.
@@ -59,8 +64,9 @@ public final class MachineProbe {
         let isa = apus_isa_active()
         func macs(_ kind: apus_probe) -> Double { apus_probe_compute(kind, isa, Int32(threads), 0.02) }
         return ComputeThread.shared.run {
-            Roofs(
-                bytes: apus_probe_buffer_read(buffer, Int32(threads), 0.03),
+            let read = apus_probe_buffer_read(buffer, Int32(threads), 0.2)
+            return Roofs(
+                bytes: read.sustained, fastestBytes: read.fastest,
                 int8MACs: work.int8MACs > 0 ? macs(APUS_PROBE_INT8_DOT) : 0,
                 bf16MACs: work.bf16MACs > 0 ? macs(APUS_PROBE_BF16_DOT) : 0, floatMACs: macs(APUS_PROBE_F32_FMA))
         }

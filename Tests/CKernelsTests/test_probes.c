@@ -7,6 +7,11 @@ static const double moment = 0.002; ///< seconds a probe gets here
 
 static bool is_rate(double rate) { return isfinite(rate) && rate > 0; }
 
+/// A mean is not above the fastest sample, but for the rounding of its sums.
+static bool are_rates(apus_probe_rates rates) {
+    return is_rate(rates.sustained) && is_rate(rates.fastest) && rates.sustained <= rates.fastest * (1 + 1e-9);
+}
+
 static void test_compute(void) {
     for (int isa = 0; isa < APUS_ISA_COUNT; isa++) {
         for (int probe = 0; probe < APUS_PROBE_COUNT; probe++) {
@@ -36,16 +41,17 @@ static void test_read(void) {
             if (!check(buffer != NULL, "no buffer of %zu bytes", sizes[i])) continue;
             check(apus_probe_buffer_way(buffer)[0] == '\0', "a way before any read");
             for (int threads = 1; threads <= 3; threads++)
-                check(is_rate(apus_probe_buffer_read(buffer, threads, 0)), "%zu bytes, %d threads", sizes[i], threads);
-            check(is_rate(apus_probe_buffer_read(buffer, 3, moment)), "%zu bytes again", sizes[i]);
+                check(are_rates(apus_probe_buffer_read(buffer, threads, 0)), "%zu bytes, %d threads", sizes[i],
+                      threads);
+            check(are_rates(apus_probe_buffer_read(buffer, 3, moment)), "%zu bytes again", sizes[i]);
             check(strstr(apus_probe_buffer_way(buffer), " bytes ahead") != NULL, "the way: %s",
                   apus_probe_buffer_way(buffer));
             apus_probe_buffer_free(buffer);
         }
     }
-    check(is_rate(apus_probe_read(65536, 1, true, 0)), "all at once");
-    check(apus_probe_read(SIZE_MAX / 2, 1, false, 0) == 0, "more 4 KB pages than there are");
-    check(apus_probe_read(SIZE_MAX / 2, 1, true, 0) == 0, "more huge pages than there are");
+    check(are_rates(apus_probe_read(65536, 1, true, 0)), "all at once");
+    check(apus_probe_read(SIZE_MAX / 2, 1, false, 0).fastest == 0, "more 4 KB pages than there are");
+    check(apus_probe_read(SIZE_MAX / 2, 1, true, 0).sustained == 0, "more huge pages than there are");
     apus_probe_buffer_free(NULL);
 }
 

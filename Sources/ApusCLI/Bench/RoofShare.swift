@@ -20,7 +20,9 @@ struct RoofShare {
         guard let before, let after else { return }
         roofs.append(
             MachineProbe.Roofs(
-                bytes: (before.bytes + after.bytes) / 2, int8MACs: (before.int8MACs + after.int8MACs) / 2,
+                bytes: (before.bytes + after.bytes) / 2,
+                fastestBytes: (before.fastestBytes + after.fastestBytes) / 2,
+                int8MACs: (before.int8MACs + after.int8MACs) / 2,
                 bf16MACs: (before.bf16MACs + after.bf16MACs) / 2,
                 floatMACs: (before.floatMACs + after.floatMACs) / 2))
     }
@@ -66,6 +68,7 @@ struct RoofShare {
             .init("gb_per_s", number(bytesPerSecond, by: 1e9)),
             .init("gmac_per_s", number(macsPerSecond, by: 1e9)),
             .init("roof_gb_per_s", number(roof(\.bytes), by: 1e9)),
+            .init("roof_fastest_gb_per_s", number(roof(\.fastestBytes), by: 1e9)),
             .init("roof_int8_gmac_per_s", number(roof(\.int8MACs), by: 1e9)),
             .init("roof_bf16_gmac_per_s", number(roof(\.bf16MACs), by: 1e9)),
             .init("roof_f32_gmac_per_s", number(roof(\.floatMACs), by: 1e9)),
