@@ -13,33 +13,44 @@ APUS_INLINE void V(unpack_codes)(const uint8_t *planes, u8x64 w[8]) {
 #endif
 }
 
+/// Adds the products of a span of `blocks` blocks with m tokens to `sum`, those of a second plane of activations to
+/// `rest_sum`.
+APUS_INLINE void V(direct_span)(f32x16 *sum, f32x16 *rest_sum, const uint8_t *scales, size_t blocks,
+                                const uint8_t *acts, const uint8_t *rest, size_t width, size_t t0, int m,
+                                int has_rest) {
+    enum { plane = APUS_BITS * 64, is_signed = APUS_FORM == APUS_SIGNED };
+    const int offset = APUS_OFFSET + (is_signed ? V(signed_offset) : 0);
+    const bool fetches = m > 1 || apus_isa_fetches_ahead();
+    const uint8_t *planes = scales + blocks * block_scale_bytes();
+    const size_t record = APUS_Q8_RECORD * width;
+    for (size_t i = 0; i < blocks; i++, acts += record, rest += has_rest ? record : 0) {
+        const uint8_t *ahead = scales + i * block_bytes() + APUS_AHEAD_BYTES;
+        for (size_t j = 0; fetches && j < block_bytes(); j += 64) __builtin_prefetch(ahead + j);
+        u8x64 w[8];
+        f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
+        V(unpack_codes)(planes + i * plane, w);
+        V(UNPACK_SCALES)(scales, i, d, minimum);
+        V(add_block)(sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, is_signed, acts, width, t0);
+        if (has_rest)
+            V(add_block)(rest_sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, is_signed, rest, width, t0);
+    }
+}
+
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
-/// added at the end. The weights are read once for both.
+/// added at the end. The weights are read once for both. Spans have a constant length, but for what is left of the
+/// last one: where that is two blocks, the next block's loads then do not wait for the loop's end.
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
                            size_t t0, int m, int has_rest, apus_sums out) {
-    enum { plane = APUS_BITS * 64 };
-    const int offset = APUS_OFFSET + (APUS_FORM == APUS_SIGNED ? V(signed_offset) : 0);
-    const bool fetches = m > 1 || apus_isa_fetches_ahead();
+    const size_t span = apus_span_blocks(APUS_SCALE), blocks = cols / 32, record = span * APUS_Q8_RECORD * width;
     f32x16 sum[APUS_DIRECT_TOKENS], rest_sum[APUS_DIRECT_TOKENS];
     for (int t = 0; t < m; t++) sum[t] = rest_sum[t] = (f32x16){0};
-    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
-        const size_t blocks = span_blocks(cols, first);
-        const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
-        for (size_t i = 0; i < blocks; i++) {
-            const uint8_t *ahead = scales + i * block_bytes() + APUS_AHEAD_BYTES;
-            for (size_t j = 0; fetches && j < block_bytes(); j += 64) __builtin_prefetch(ahead + j);
-            u8x64 w[8];
-            f32x16 d[2] = {{0}, {0}}, minimum[2] = {{0}, {0}};
-            V(unpack_codes)(planes + i * plane, w);
-            V(UNPACK_SCALES)(scales, i, d, minimum);
-            const size_t record = (first + i) * APUS_Q8_RECORD * width;
-            V(add_block)(sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, APUS_FORM == APUS_SIGNED,
-                         acts + record, width, t0);
-            if (has_rest)
-                V(add_block)(rest_sum, m, w, d, minimum, offset, APUS_GROUPS, APUS_HAS_MIN, APUS_FORM == APUS_SIGNED,
-                             rest + record, width, t0);
-        }
+    for (size_t i = 0; i < blocks / span; i++) {
+        V(direct_span)(sum, rest_sum, tile, span, acts, rest, width, t0, m, has_rest);
+        tile += span * block_bytes();
+        acts += record;
+        rest += has_rest ? record : 0;
     }
+    if (blocks % span != 0) V(direct_span)(sum, rest_sum, tile, blocks % span, acts, rest, width, t0, m, has_rest);
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
@@ -134,7 +145,10 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
             const size_t left = width - t;
 #define APUS_CASE(n, has_rest)                                                                                         \
     if (left >= n && n <= limit) {                                                                                     \
-        V(direct)(tile, cols, a, b, width, t, n, has_rest, out);                                                       \
+        if (n <= 4 && width == n) /* a constant: no register for its multiples */                                      \
+            V(direct)(tile, cols, a, b, n, 0, n, has_rest, out);                                                       \
+        else                                                                                                           \
+            V(direct)(tile, cols, a, b, width, t, n, has_rest, out);                                                   \
         t += n;                                                                                                        \
         continue;                                                                                                      \
     }
