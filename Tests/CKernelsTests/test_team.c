@@ -239,6 +239,32 @@ static uint64_t chain_hash(const chain *c) {
     return apus_hash_floats(apus_hash_floats(APUS_HASH_START, c->x, TOKENS * DIM), c->delta, TOKENS * DIM);
 }
 
+/// Every tile is run, and once, however many there are: a norm's, of which each adds 1 to a token.
+static void test_shares(void) {
+    const size_t keep = edge_count;
+    static const size_t counts[] = {2, 3, 7, 64, 1000, 0xfffe, 200003};
+    static const int sizes[] = {2, 3, 8};
+    const float weight = 1;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        const size_t tokens = counts[i];
+        float *x = edge_floats(tokens), *ones = edge_floats(tokens);
+        for (size_t t = 0; t < tokens; t++) ones[t] = 1;
+        memset(x, 0, tokens * sizeof *x);
+        const apus_step step = {.n_tokens = (int32_t)tokens};
+        apus_op norms[2];
+        for (int k = 0; k < 2; k++)
+            norms[k] = (apus_op){.kind = APUS_OP_rmsnorm,
+                                 .rmsnorm = {.x = x, .delta = ones, .weight = &weight, .dim = 1, .eps = 1e-5f}};
+        size_t wrong = 0;
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            run_ops(norms, 2, &step, sizes[k]);
+            for (size_t t = 0; t < tokens; t++) wrong += x[t] != (float)(2 * (k + 1));
+        }
+        check(wrong == 0, "%zu tiles: %zu run too often or not at all", tokens, wrong);
+    }
+    edge_release(keep);
+}
+
 static void test_plans(void) {
     const size_t keep = edge_count;
     static const int sizes[] = {1, 2, 3, 8, 2, 1};
@@ -370,6 +396,7 @@ int main(void) {
     test_visibility();
     test_callers();
     test_barrier();
+    test_shares();
     test_plans();
     test_cancel_from_outside();
     test_large();
