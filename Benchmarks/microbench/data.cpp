@@ -126,8 +126,11 @@ std::shared_ptr<Matrices> make_matrices(const apus_quant *quant, size_t rows, si
     result->bytes = static_cast<double>(bytes);
     result->pages = make_pages(copies * stride);
     for (size_t i = 0; i < copies; i++) {
-        const apus_weights weights = {quant, result->pages->as<uint8_t>() + i * stride, static_cast<uint32_t>(rows),
-                                      static_cast<uint32_t>(cols)};
+        apus_weights weights = {};
+        weights.quant = quant;
+        weights.tiles = result->pages->as<uint8_t>() + i * stride;
+        weights.rows = static_cast<uint32_t>(rows);
+        weights.cols = static_cast<uint32_t>(cols);
         if (i == 0)
             for (size_t row = 0; row < rows; row += APUS_TILE_ROWS)
                 apus_weights_pack(&weights, rows16.data(), row, std::min<size_t>(APUS_TILE_ROWS, rows - row));

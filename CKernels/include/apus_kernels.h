@@ -132,9 +132,10 @@ APUS_API void apus_quant_decode(const apus_quant *quant, const void *src, float 
 /// A packed matrix: ceil(rows / 16) tiles, each of 16 rows side by side.
 typedef struct apus_weights {
     const apus_quant *quant;
-    uint8_t *tiles; ///< 64-byte aligned, apus_weights_bytes() long
-    uint32_t rows;  ///< outputs
-    uint32_t cols;  ///< inputs, a multiple of the type's block
+    uint8_t *tiles;  ///< 64-byte aligned, apus_weights_bytes() long (`stride` times that with other matrices' between)
+    uint32_t rows;   ///< outputs
+    uint32_t cols;   ///< inputs, a multiple of the type's block
+    uint32_t stride; ///< tiles from one to the next, where those of several matrices take turns; 0 is 1
 } apus_weights;
 
 /// Bytes that the tiles of a matrix take (at most 15 rows and 63 bytes a tile more than in the file).

@@ -1,5 +1,6 @@
 // The gated feed-forward's first half: gate and up products, activation, and packing for the down product.
-// A tile is 32 hidden units, a block of the packed output.
+// A tile is 32 hidden units, a block of the packed output. Gate's and up's row tiles are taken in turn, which is the
+// order of memory where `stride` is 2.
 #ifndef APUS_BODY
 #include "core/op.h"
 #include "ops/product.h"
@@ -15,18 +16,17 @@ static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
 }
 
 static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]) {
+    const bool take_turns = op->glu.gate.stride == 2; // then up's tiles stand between and behind gate's
     ranges[0] = apus_tile_range(&op->glu.gate, 2 * begin, 2 * end);
-    ranges[1] = apus_tile_range(&op->glu.up, 2 * begin, 2 * end);
+    ranges[1] = take_turns ? (apus_range){0} : apus_tile_range(&op->glu.up, 2 * begin, 2 * end);
 }
 
-/// Fetches the beginning of a tile into the second cache level.
-static void fetch(const apus_weights *weights, size_t tile) {
-    const apus_range range = apus_tile_range(weights, tile, tile + 1);
-    for (size_t i = 0; i < range.bytes && i < 2048; i += 64) __builtin_prefetch(range.at + i, 0, 2);
+/// A row tile's products with all tokens, to sums (tokens, 16).
+static void multiply(const apus_weights *weights, size_t row_tile, const apus_acts *in, size_t tokens, float *sums,
+                     void *scratch) {
+    apus_tile_product(weights, row_tile, apus_acts_for(weights, in), NULL, tokens,
+                      (apus_sums){.at = sums, .ld = APUS_TILE_ROWS}, scratch);
 }
-
-/// A row tile's sums, (tokens, 16).
-static apus_sums to_scratch(float *sums) { return (apus_sums){.at = sums, .ld = APUS_TILE_ROWS}; }
 
 #define APUS_BODY "ops/glu.c"
 #include "isa/foreach_isa.h"
@@ -74,16 +74,10 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         const size_t first = (size_t)tile * APUS_ACT_BLOCK;
         const size_t n = hidden - first < APUS_ACT_BLOCK ? hidden - first : APUS_ACT_BLOCK;
         const size_t row_tiles = (n + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
-        // Both row tiles of a matrix at once: one stretch of memory. The next stretch's beginning is fetched meanwhile,
-        // after which the processor goes on by itself.
-        fetch(&op->up, 2 * tile);
-        for (size_t i = 0; i < row_tiles; i++)
-            apus_tile_product(&op->gate, 2 * tile + i, apus_acts_for(&op->gate, &op->in), NULL, tokens,
-                              to_scratch(gate + i * tokens * APUS_TILE_ROWS), rest);
-        fetch(&op->gate, 2 * tile + 2);
-        for (size_t i = 0; i < row_tiles; i++)
-            apus_tile_product(&op->up, 2 * tile + i, apus_acts_for(&op->up, &op->in), NULL, tokens,
-                              to_scratch(up + i * tokens * APUS_TILE_ROWS), rest);
+        for (size_t i = 0; i < row_tiles; i++) {
+            multiply(&op->gate, 2 * tile + i, &op->in, tokens, gate + i * tokens * APUS_TILE_ROWS, rest);
+            multiply(&op->up, 2 * tile + i, &op->in, tokens, up + i * tokens * APUS_TILE_ROWS, rest);
+        }
         const V(glu_tile) sums = {gate, up, first, n, row_tiles};
         size_t t = 0;
         for (; t + 4 <= tokens; t += 4) V(activate)(op, &sums, tokens, t, 4);

@@ -4,19 +4,17 @@
 
 #include "quants/quant.h"
 
-/// Tiles [begin, end) of a matrix, as far as it has them.
+/// Tiles [begin, end) of a matrix, as far as it has them, with what stands between and behind them.
 static inline apus_range apus_tile_range(const apus_weights *weights, size_t begin, size_t end) {
     const size_t tiles = (weights->rows + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
-    const size_t bytes = apus_quant_tile_bytes(weights->quant, weights->cols);
     if (begin >= tiles) return (apus_range){0};
-    return (apus_range){weights->tiles + begin * bytes, ((end < tiles ? end : tiles) - begin) * bytes};
+    return (apus_range){apus_tile(weights, begin), ((end < tiles ? end : tiles) - begin) * apus_tile_step(weights)};
 }
 
 static inline void apus_tile_product(const apus_weights *weights, size_t tile, const void *acts, const void *rest,
                                      size_t tokens, apus_sums out, void *scratch) {
-    const apus_quant *quant = weights->quant;
-    quant->product[apus_isa_active()](weights->tiles + tile * apus_quant_tile_bytes(quant, weights->cols),
-                                      weights->cols, acts, rest, tokens, out, scratch);
+    weights->quant->product[apus_isa_active()](apus_tile(weights, tile), weights->cols, acts, rest, tokens, out,
+                                               scratch);
 }
 
 static inline const void *apus_acts_for(const apus_weights *weights, const apus_acts *in) {

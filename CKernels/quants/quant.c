@@ -38,17 +38,14 @@ size_t apus_weights_bytes(const apus_quant *quant, size_t rows, size_t cols) {
 
 void apus_weights_pack(const apus_weights *weights, const void *src, size_t row, size_t n_rows) {
     const apus_quant *quant = weights->quant;
-    const size_t tile_bytes = apus_quant_tile_bytes(quant, weights->cols);
     const size_t row_bytes = weights->cols / quant->block * quant->block_bytes;
     for (size_t i = 0; i < n_rows; i += APUS_TILE_ROWS) {
         const size_t left = n_rows - i;
-        quant->pack_tile(weights->tiles + (row + i) / APUS_TILE_ROWS * tile_bytes, (const uint8_t *)src + i * row_bytes,
+        quant->pack_tile(apus_tile(weights, (row + i) / APUS_TILE_ROWS), (const uint8_t *)src + i * row_bytes,
                          left < APUS_TILE_ROWS ? left : APUS_TILE_ROWS, weights->cols);
     }
 }
 
 void apus_weights_decode_row(const apus_weights *weights, size_t row, float *dst) {
-    const size_t tile_bytes = apus_quant_tile_bytes(weights->quant, weights->cols);
-    weights->quant->decode_lane(weights->tiles + row / APUS_TILE_ROWS * tile_bytes, row % APUS_TILE_ROWS, weights->cols,
-                                dst);
+    weights->quant->decode_lane(apus_tile(weights, row / APUS_TILE_ROWS), row % APUS_TILE_ROWS, weights->cols, dst);
 }

@@ -36,6 +36,15 @@ struct apus_quant {
     apus_product_fn product[APUS_ISA_COUNT];
 };
 
+/// From one tile of a matrix to its next.
+static inline size_t apus_tile_step(const apus_weights *weights) {
+    return apus_quant_tile_bytes(weights->quant, weights->cols) * (weights->stride > 1 ? weights->stride : 1);
+}
+
+static inline uint8_t *apus_tile(const apus_weights *weights, size_t tile) {
+    return weights->tiles + tile * apus_tile_step(weights);
+}
+
 /// Most tokens that share a block which is unpacked in registers. Products of a few times that and more unpack a whole
 /// tile first and reuse it.
 #define APUS_DIRECT_TOKENS 8

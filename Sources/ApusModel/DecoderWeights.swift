@@ -204,10 +204,34 @@ extension WeightPlan {
             bias: try optionalVector("\(name).bias", count: rows))
     }
 
+    /// Two matrices that are multiplied with together, with the biases that may stand beside them.
+    mutating func linearPair(
+        _ names: (String, String), rows: Int, cols: Int
+    ) throws(ApusError) -> (DecoderWeights.Linear, DecoderWeights.Linear) {
+        let pair = try matrixPair(("\(names.0).weight", "\(names.1).weight"), rows: rows, cols: cols)
+        return (
+            DecoderWeights.Linear(matrix: pair.0, bias: try optionalVector("\(names.0).bias", count: rows)),
+            DecoderWeights.Linear(matrix: pair.1, bias: try optionalVector("\(names.1).bias", count: rows))
+        )
+    }
+
+    /// The same out of one tensor, with the biases that may stand in another.
+    mutating func fusedPair(
+        _ name: String, rows: Int, cols: Int
+    ) throws(ApusError) -> (DecoderWeights.Linear, DecoderWeights.Linear) {
+        let pair = try fusedMatrixPair("\(name).weight", rows: rows, cols: cols)
+        let linear = try biased([pair.0, pair.1], "\(name).bias")
+        return (linear[0], linear[1])
+    }
+
     /// Matrices that stand in one tensor, with the biases that may stand in another.
     mutating func fused(_ name: String, rows: [Int], cols: Int) throws(ApusError) -> [DecoderWeights.Linear] {
-        let matrices = try fusedMatrices("\(name).weight", rows: rows, cols: cols)
-        let bias = try optionalVector("\(name).bias", count: rows.reduce(0, +))
+        try biased(try fusedMatrices("\(name).weight", rows: rows, cols: cols), "\(name).bias")
+    }
+
+    /// Matrices with their parts of a vector that the file may lack.
+    private mutating func biased(_ matrices: [Matrix], _ name: String) throws(ApusError) -> [DecoderWeights.Linear] {
+        let bias = try optionalVector(name, count: matrices.reduce(0) { $0 + $1.rows })
         var firstRow = 0
         return matrices.map { matrix in
             defer { firstRow += matrix.rows }
@@ -234,13 +258,10 @@ extension DecoderWeights.Layer {
         postAttentionNorm =
             spec.hasPostNorms ? try plan.vector("\(prefix)post_attention_norm.weight", count: spec.dim) : nil
         feedForwardNorm = try plan.vector("\(prefix)ffn_norm.weight", count: spec.dim)
-        if spec.hasFusedGate {
-            let parts = try plan.fused("\(prefix)ffn_up", rows: [spec.hiddenDim, spec.hiddenDim], cols: spec.dim)
-            (gate, up) = (parts[0], parts[1])
-        } else {
-            gate = try plan.linear("\(prefix)ffn_gate", rows: spec.hiddenDim, cols: spec.dim)
-            up = try plan.linear("\(prefix)ffn_up", rows: spec.hiddenDim, cols: spec.dim)
-        }
+        (gate, up) =
+            spec.hasFusedGate
+            ? try plan.fusedPair("\(prefix)ffn_up", rows: spec.hiddenDim, cols: spec.dim)
+            : try plan.linearPair(("\(prefix)ffn_gate", "\(prefix)ffn_up"), rows: spec.hiddenDim, cols: spec.dim)
         down = try plan.linear("\(prefix)ffn_down", rows: spec.dim, cols: spec.hiddenDim)
         postFeedForwardNorm =
             spec.hasPostNorms ? try plan.vector("\(prefix)post_ffw_norm.weight", count: spec.dim) : nil

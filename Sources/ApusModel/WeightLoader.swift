@@ -108,8 +108,7 @@ struct WeightLoader {
             guard let source = part.baseAddress else { return nil }
             switch piece.entry.target {
             case .matrix(let matrix):
-                let end = apus_weights_bytes(matrix.quant, piece.firstRow + piece.rows, matrix.cols)
-                pages.prepare(upTo: matrix.offset + end)
+                pages.prepare(upTo: matrix.end(ofRows: piece.firstRow + piece.rows))
                 var weights = pages.memory.weights(matrix)
                 apus_weights_pack(&weights, source, piece.firstRow, piece.rows)
             case .vector(let vector, let quant):
@@ -127,7 +126,7 @@ extension Pages {
     func weights(_ matrix: Matrix) -> apus_weights {
         apus_weights(
             quant: matrix.quant, tiles: (base + matrix.offset).assumingMemoryBound(to: UInt8.self),
-            rows: UInt32(matrix.rows), cols: UInt32(matrix.cols))
+            rows: UInt32(matrix.rows), cols: UInt32(matrix.cols), stride: UInt32(matrix.stride))
     }
 
     /// The kernels' view of a vector.

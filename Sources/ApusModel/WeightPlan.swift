@@ -8,6 +8,14 @@ struct Matrix: Sendable {
     let rows: Int
     let cols: Int
     let offset: Int
+    /// Tiles from one to the next: 2 where those of two matrices take turns.
+    var stride = 1
+
+    /// Where the tiles end that hold the first `count` rows.
+    func end(ofRows count: Int) -> Int {
+        let tile = apus_quant_tile_bytes(quant, cols)
+        return offset + (apus_weights_bytes(quant, count, cols) - tile) * stride + tile
+    }
 }
 
 /// A vector of f32 in the model's memory.
@@ -67,9 +75,7 @@ struct WeightPlan {
 
     /// Wants a matrix that holds several, one below the other: (the sum of rows, cols).
     mutating func fusedMatrices(_ name: String, rows: [Int], cols: Int) throws(ApusError) -> [Matrix] {
-        let total = rows.reduce(0, +)
-        guard let tensor = file.tensor(named: name) else { throw missing(name, shape: [cols, total]) }
-        let quant = try check(tensor, shape: [cols, total])
+        let (tensor, quant) = try wanted(name, rows: rows.reduce(0, +), cols: cols)
         var matrices: [Matrix] = []
         var firstRow = 0
         for count in rows {
@@ -80,6 +86,47 @@ struct WeightPlan {
             firstRow += count
         }
         return matrices
+    }
+
+    /// Wants two matrices, (rows, cols) each, that are multiplied with together: if they are of one type, their tiles
+    /// take turns, so that memory is read in its order.
+    mutating func matrixPair(_ names: (String, String), rows: Int, cols: Int) throws(ApusError) -> (Matrix, Matrix) {
+        let first = try wanted(names.0, rows: rows, cols: cols), second = try wanted(names.1, rows: rows, cols: cols)
+        guard first.quant == second.quant else {
+            return (try matrix(names.0, rows: rows, cols: cols), try matrix(names.1, rows: rows, cols: cols))
+        }
+        return try pair(
+            (first.tensor, 0), (second.tensor, 0), quant: first.quant, rows: rows, cols: cols)
+    }
+
+    /// Wants a matrix that holds two of `rows` rows, one below the other, as a pair whose tiles take turns.
+    mutating func fusedMatrixPair(_ name: String, rows: Int, cols: Int) throws(ApusError) -> (Matrix, Matrix) {
+        let (tensor, quant) = try wanted(name, rows: 2 * rows, cols: cols)
+        return try pair((tensor, 0), (tensor, rows), quant: quant, rows: rows, cols: cols)
+    }
+
+    /// Two matrices from these rows of tensors on.
+    private mutating func pair(
+        _ first: (TensorInfo, Int), _ second: (TensorInfo, Int), quant: OpaquePointer, rows: Int, cols: Int
+    ) throws(ApusError) -> (Matrix, Matrix) {
+        // Tiles are whole cache lines, so the two parts are one.
+        let bytes = apus_weights_bytes(quant, rows, cols)
+        let offset = try layout.add(bytes)
+        _ = try layout.add(bytes)
+        func add(_ source: (tensor: TensorInfo, firstRow: Int), at offset: Int) -> Matrix {
+            let matrix = Matrix(quant: quant, rows: rows, cols: cols, offset: offset, stride: 2)
+            entries.append(Entry(tensor: source.tensor, firstRow: source.firstRow, target: .matrix(matrix)))
+            return matrix
+        }
+        return (add(first, at: offset), add(second, at: offset + apus_quant_tile_bytes(quant, cols)))
+    }
+
+    /// A matrix that must be there, and its weight type.
+    private func wanted(
+        _ name: String, rows: Int, cols: Int
+    ) throws(ApusError) -> (tensor: TensorInfo, quant: OpaquePointer) {
+        guard let tensor = file.tensor(named: name) else { throw missing(name, shape: [cols, rows]) }
+        return (tensor, try check(tensor, shape: [cols, rows]))
     }
 
     /// Wants a vector of float type.

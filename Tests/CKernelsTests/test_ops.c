@@ -203,15 +203,28 @@ static double gated(const apus_glu *op, double gate, double up, double *bound) {
     return wanted;
 }
 
-static void check_glu(const apus_quant *quant, size_t cols, size_t hidden, size_t tokens, bool bias,
+/// `in_turns`: gate and up are one stretch of memory, where their tiles take turns.
+static void check_glu(const apus_quant *quant, size_t cols, size_t hidden, size_t tokens, bool bias, bool in_turns,
                       apus_activation activation) {
     const size_t keep = edge_count, values = hidden * cols;
     const apus_act_format format = apus_quant_act_format(quant);
     uint8_t *file = edge_alloc(file_bytes(quant, values));
-    apus_weights weights[2];
-    for (int i = 0; i < 2; i++) {
+    apus_weights alone[2], weights[2];
+    uint8_t *both = edge_alloc(2 * apus_weights_bytes(quant, hidden, cols));
+    for (size_t i = 0; i < 2; i++) {
         random_weights(quant, file, values, false);
-        weights[i] = packed_weights(quant, file, hidden, cols);
+        alone[i] = weights[i] = packed_weights(quant, file, hidden, cols);
+        if (!in_turns) continue;
+        weights[i].tiles = both + i * apus_quant_tile_bytes(quant, cols);
+        weights[i].stride = 2;
+        apus_weights_pack(&weights[i], file, 0, hidden);
+    }
+    float *rows[2] = {edge_floats(cols), edge_floats(cols)};
+    for (size_t i = 0; i < 2; i++) {
+        apus_weights_decode_row(&alone[i], hidden - 1, rows[0]);
+        apus_weights_decode_row(&weights[i], hidden - 1, rows[1]);
+        check(first_difference(rows[0], rows[1], cols) == cols, "row %zu of %s decoded", hidden - 1,
+              apus_quant_name(quant));
     }
     float *x = edge_floats(tokens * cols), *biases = edge_floats(2 * hidden);
     random_floats(x, tokens * cols);
@@ -236,7 +249,7 @@ static void check_glu(const apus_quant *quant, size_t cols, size_t hidden, size_
             first = glu.glu.out;
             apus_op matmul = {.kind = APUS_OP_matmul, .matmul = {.in = in, .n_products = 2}};
             for (size_t i = 0; i < 2; i++)
-                matmul.matmul.products[i] = (apus_product){.weights = weights[i],
+                matmul.matmul.products[i] = (apus_product){.weights = alone[i],
                                                            .bias = bias ? biases + i * hidden : NULL,
                                                            .out = products + i * hidden,
                                                            .ld = (uint32_t)(2 * hidden)};
@@ -266,10 +279,10 @@ static void test_glu(void) {
         for (size_t i = 0; i < n; i++) {
             if (test_small() && (i + type) % 6 != 0) continue;
             const apus_activation activation = (i + type) % 2 == 0 ? APUS_SILU : APUS_GELU_TANH;
-            check_glu(quant, cols, hidden[i], 1 + (i * 5 + type) % 14, i % 3 != 0, activation);
+            check_glu(quant, cols, hidden[i], 1 + (i * 5 + type) % 14, i % 3 != 0, i % 4 < 2, activation);
         }
-        check_glu(quant, cols, 64, 1, false, APUS_SILU);
-        check_glu(quant, cols, 64, 26, true, APUS_GELU_TANH);
+        check_glu(quant, cols, 64, 1, false, true, APUS_SILU);
+        check_glu(quant, cols, 64, 26, true, true, APUS_GELU_TANH);
     }
 }
 

@@ -59,8 +59,10 @@ static inline void random_weights(const apus_quant *quant, uint8_t *to, size_t n
 
 /// A packed matrix made from (rows, cols) in the file's format.
 static inline apus_weights packed_weights(const apus_quant *quant, const void *file, size_t rows, size_t cols) {
-    const apus_weights weights = {quant, edge_alloc(apus_weights_bytes(quant, rows, cols)), (uint32_t)rows,
-                                  (uint32_t)cols};
+    const apus_weights weights = {.quant = quant,
+                                  .tiles = edge_alloc(apus_weights_bytes(quant, rows, cols)),
+                                  .rows = (uint32_t)rows,
+                                  .cols = (uint32_t)cols};
     apus_weights_pack(&weights, file, 0, rows);
     return weights;
 }

@@ -6,7 +6,7 @@ namespace microbench {
 namespace {
 
 Work prepare(const apus_quant *quant, size_t m, const ModelShape &model, int threads) {
-    // Gate and up are two matrices: one of twice the rows, cut in halves.
+    // Gate and up are two matrices whose tiles take turns, as in a model: those of one of twice the rows.
     const auto weights = make_matrices(quant, 2 * model.hidden, model.dim);
     const apus_act_format format = apus_quant_act_format(quant);
     const SharedPages acts = make_acts(format, m, model.dim);
@@ -19,7 +19,8 @@ Work prepare(const apus_quant *quant, size_t m, const ModelShape &model, int thr
         op.glu.out = acts_of(format, out);
         op.glu.gate = op.glu.up = both;
         op.glu.gate.rows = op.glu.up.rows = static_cast<uint32_t>(model.hidden);
-        op.glu.up.tiles += apus_weights_bytes(quant, model.hidden, model.dim);
+        op.glu.gate.stride = op.glu.up.stride = 2;
+        op.glu.up.tiles += apus_quant_tile_bytes(quant, model.dim);
         op.glu.activation = APUS_SILU;
         ops.push_back(op);
     }
