@@ -54,7 +54,7 @@ NOTES = " ".join(
         "Ratios are taken round by round, Apus to the peer that comes nearest to it or is furthest ahead:",
         "above 1 Apus is faster (of times and memory: needs less).",
         "The roof is what apus bench measured of the machine in the same runs:",
-        "its multiply-adds for prefill, its memory reads for decoding (the mean of 0.2 s right before and after each run),",
+        "its multiply-adds for prefill, its memory reads for decoding (the mean of 0.2 s before and after each run),",
         "the nearer one for few tokens at once.",
     ]
 )

@@ -37,8 +37,8 @@ APUS_INLINE void V(direct_span)(f32x16 *sum, f32x16 *rest_sum, const uint8_t *sc
 }
 
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
-/// added at the end. The weights are read once for both. All spans but a last shorter one have a constant length, so that
-/// those of two blocks are unrolled.
+/// added at the end. The weights are read once for both. All spans but a last shorter one have a constant length, so
+/// that those of two blocks are unrolled.
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
                            size_t t0, int m, int has_rest, apus_sums out) {
     const size_t span = apus_span_blocks(APUS_SCALE), blocks = cols / 32, record = span * APUS_Q8_RECORD * width;
