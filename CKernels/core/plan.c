@@ -92,12 +92,12 @@ static stretch share_of(uint32_t tiles, int thread, int n_threads) {
 
 /// Takes half of what is left of a share, one tile at least: from its front or, as a thief, from its back. False when
 /// nothing is left.
-static bool take(share *share, uint32_t op, stretch whole, bool is_thief, stretch *taken) {
+static bool take(share *from, uint32_t op, stretch whole, bool is_thief, stretch *taken) {
     const uint64_t tag = (uint64_t)(op + 1) << 32;
     const uint32_t tiles = whole.end - whole.begin;
     const uint32_t unit = tiles / 0xffff + 1; // so that numbers of units have 16 bits
     const uint32_t units = (tiles + unit - 1) / unit;
-    uint64_t word = __atomic_load_n(&share->taken, __ATOMIC_RELAXED);
+    uint64_t word = __atomic_load_n(&from->taken, __ATOMIC_RELAXED);
     for (;;) {
         const bool is_fresh = word >> 32 != op + 1;
         const uint32_t front = is_fresh ? 0 : (uint32_t)word >> 16, back = is_fresh ? 0 : (uint32_t)word & 0xffff;
@@ -105,7 +105,7 @@ static bool take(share *share, uint32_t op, stretch whole, bool is_thief, stretc
         if (left == 0) return false;
         const uint32_t first = is_thief ? units - back - n : front;
         const uint64_t after = tag | (uint64_t)(is_thief ? front : front + n) << 16 | (is_thief ? back + n : back);
-        if (!__atomic_compare_exchange_n(&share->taken, &word, after, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&from->taken, &word, after, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             continue;
         const uint32_t begin = whole.begin + first * unit, end = begin + n * unit;
         *taken = (stretch){begin, end < whole.end ? end : whole.end};

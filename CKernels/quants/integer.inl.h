@@ -38,7 +38,7 @@ APUS_INLINE void V(direct_span)(f32x16 *sum, f32x16 *rest_sum, const uint8_t *sc
 
 /// m tokens from t0 on, a constant as is `has_rest`: whether there is a second plane of activations, whose product is
 /// added at the end. The weights are read once for both. All spans but a last shorter one have a constant length, so
-/// that those of two blocks are unrolled.
+/// that those of two blocks are unrolled. (Where a block of the file fills a span, there is none.)
 APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts, const uint8_t *rest, size_t width,
                            size_t t0, int m, int has_rest, apus_sums out) {
     const size_t span = apus_span_blocks(APUS_SCALE), blocks = cols / 32, record = span * APUS_Q8_RECORD * width;
@@ -50,7 +50,8 @@ APUS_INLINE void V(direct)(const uint8_t *tile, size_t cols, const uint8_t *acts
         acts += record;
         rest += has_rest ? record : 0;
     }
-    if (blocks % span != 0) V(direct_span)(sum, rest_sum, tile, blocks % span, acts, rest, width, t0, m, has_rest);
+    if (APUS_BLOCK / 32 < span && blocks % span != 0)
+        V(direct_span)(sum, rest_sum, tile, blocks % span, acts, rest, width, t0, m, has_rest);
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++) V(put_sum)(out, t0 + (size_t)t, has_rest ? sum[t] + rest_sum[t] : sum[t]);
 }
@@ -136,7 +137,9 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
         if (rest != NULL) V(direct_one)(tile, cols, rest, out);
         return;
     }
-    // As many as the registers hold; each number is compiled by itself.
+    // As many as the registers hold; each number is compiled by itself, the commonest ones twice where that gains
+    // something, which is not on AVX2.
+    enum { is_wide = limit == 8 };
     for (size_t first = 0; first < tokens; first += APUS_TILE_TOKENS) {
         const size_t width = tokens - first < APUS_TILE_TOKENS ? tokens - first : APUS_TILE_TOKENS;
         const size_t before = first * APUS_Q8_RECORD * (cols / 32);
@@ -145,7 +148,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
             const size_t left = width - t;
 #define APUS_CASE(n, has_rest)                                                                                         \
     if (left >= n && n <= limit) {                                                                                     \
-        if (n <= 4 && width == n) /* a constant: no register for its multiples */                                      \
+        if (is_wide && (n == 1 || n == 2 || n == 4) && width == n) /* a constant: no register for its multiples */     \
             V(direct)(tile, cols, a, b, n, 0, n, has_rest, out);                                                       \
         else                                                                                                           \
             V(direct)(tile, cols, a, b, width, t, n, has_rest, out);                                                   \
