@@ -138,6 +138,7 @@ static void run_thread(int thread, int n_threads, void *context) {
     const apus_plan *plan = r->plan;
     thread_state state = {.run = r, .scratch = (uint8_t *)plan->scratch + (size_t)thread * plan->scratch_bytes};
     for (uint32_t i = 0; i < plan->n_ops && !r->cancelled; i = r->next_op) {
+        const int64_t begin = apus_now();
         const apus_op *op = &plan->ops[i];
         const apus_op_traits *t = traits[op->kind];
         const uint32_t tiles = t->tiles(op, r->step);
@@ -150,7 +151,7 @@ static void run_thread(int thread, int n_threads, void *context) {
                 t->run[r->isa](op, r->step, taken.begin, taken.end, state.scratch);
         }
         if (t->weights != NULL || i == 0) look_ahead(&state, i + 1, thread, n_threads);
-        apus_barrier_wait(&r->barrier, n_threads, between_ops, fetch_ahead, &state);
+        apus_barrier_wait(&r->barrier, n_threads, begin, between_ops, fetch_ahead, &state);
     }
 }
 

@@ -1,16 +1,7 @@
 // Times work on the team, and the team itself: the barrier, and fork and join.
-#if defined(__linux__)
-#define _GNU_SOURCE
-#endif
 #include "probes/probe.h"
 
-#include <time.h>
-
-double apus_probe_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+double apus_probe_now(void) { return (double)apus_now() * 1e-9; }
 
 typedef struct timed {
     apus_barrier barrier;
@@ -22,7 +13,7 @@ typedef struct timed {
 
 static void run_timed(int thread, int n_threads, void *context) {
     timed *t = context;
-    apus_barrier_wait(&t->barrier, n_threads, NULL, NULL, NULL);
+    apus_barrier_wait(&t->barrier, n_threads, 0, NULL, NULL, NULL);
     const double start = apus_probe_now();
     if (t->fn != NULL) t->fn(thread, n_threads, t->context);
     t->end[thread] = apus_probe_now();
@@ -56,7 +47,7 @@ enum { SAMPLES = 20, ROUNDS = 500 };
 
 static void meet(int thread, int n_threads, void *context) {
     (void)thread;
-    for (int i = 0; i < ROUNDS; i++) apus_barrier_wait(context, n_threads, NULL, NULL, NULL);
+    for (int i = 0; i < ROUNDS; i++) apus_barrier_wait(context, n_threads, 0, NULL, NULL, NULL);
 }
 
 double apus_probe_barrier(int threads) {

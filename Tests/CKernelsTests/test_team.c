@@ -137,12 +137,12 @@ static void walk(int thread, int n_threads, void *context) {
     for (int i = 0; i < STAGES; i++) {
         if ((thread + i) % 7 == 0) sched_yield();
         __atomic_fetch_add(&s->arrived[i], 1, __ATOMIC_RELAXED);
-        apus_barrier_wait(&s->barrier, n_threads, between, NULL, s);
+        apus_barrier_wait(&s->barrier, n_threads, apus_now() - i % 3 * 20000, between, NULL, s);
         // All have arrived, the work between is done, and nobody is a stage further.
         const bool ok =
             __atomic_load_n(&s->arrived[i], __ATOMIC_RELAXED) == n_threads && s->done[i] == 1 && s->stage == i + 1;
         if (!ok) __atomic_fetch_add(&s->wrong, 1, __ATOMIC_RELAXED);
-        apus_barrier_wait(&s->barrier, n_threads, NULL, NULL, NULL);
+        apus_barrier_wait(&s->barrier, n_threads, i % 2 * apus_now(), NULL, NULL, NULL);
     }
 }
 
