@@ -16,6 +16,8 @@ typedef struct apus_range {
 typedef struct apus_op_traits {
     uint32_t (*tiles)(const apus_op *op, const apus_step *step);   ///< independent pieces in a step
     size_t (*scratch_bytes)(const apus_op *op, size_t max_tokens); ///< NULL: none
+    /// How many tiles are better run together than one by one. NULL: 1.
+    uint32_t (*grain)(const apus_op *op, const apus_step *step);
     /// The weights that tiles [begin, end) read, from the first on: threads that wait fetch them. NULL: none.
     void (*weights)(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]);
     apus_op_run run[APUS_ISA_COUNT];

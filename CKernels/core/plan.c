@@ -85,14 +85,20 @@ typedef struct stretch {
     uint32_t begin, end;
 } stretch;
 
-static stretch share_of(uint32_t tiles, int thread, int n_threads) {
-    const uint64_t all = tiles, n = (uint64_t)n_threads, k = (uint64_t)thread;
-    return (stretch){(uint32_t)(all * k / n), (uint32_t)(all * (k + 1) / n)};
+static uint32_t grain_of(const apus_op *op, const apus_step *step) {
+    const apus_op_traits *t = traits[op->kind];
+    return t->grain != NULL ? t->grain(op, step) : 1;
 }
 
-/// Takes half of what is left of a share, one tile at least: from its front or, as a thief, from its back. False when
-/// nothing is left.
-static bool take(share *from, uint32_t op, stretch whole, bool is_thief, stretch *taken) {
+static stretch share_of(uint32_t tiles, uint32_t grain, int thread, int n_threads) {
+    const uint64_t grains = (tiles + grain - 1) / grain, n = (uint64_t)n_threads, k = (uint64_t)thread;
+    const uint32_t begin = (uint32_t)(grains * k / n) * grain, end = (uint32_t)(grains * (k + 1) / n) * grain;
+    return (stretch){begin < tiles ? begin : tiles, end < tiles ? end : tiles};
+}
+
+/// Takes half of what is left of a share, one tile at least: from its front whole grains as far as there are any or, as
+/// a thief, from its back. False when nothing is left.
+static bool take(share *from, uint32_t op, stretch whole, uint32_t grain, bool is_thief, stretch *taken) {
     const uint64_t tag = (uint64_t)(op + 1) << 32;
     const uint32_t tiles = whole.end - whole.begin;
     const uint32_t unit = tiles / 0xffff + 1; // so that numbers of units have 16 bits
@@ -101,8 +107,10 @@ static bool take(share *from, uint32_t op, stretch whole, bool is_thief, stretch
     for (;;) {
         const bool is_fresh = word >> 32 != op + 1;
         const uint32_t front = is_fresh ? 0 : (uint32_t)word >> 16, back = is_fresh ? 0 : (uint32_t)word & 0xffff;
-        const uint32_t left = units - front - back, n = (left + 1) / 2;
+        const uint32_t left = units - front - back, half = (left + 1) / 2;
         if (left == 0) return false;
+        const uint32_t grains = (half + grain - 1) / grain * grain;
+        const uint32_t n = is_thief ? half : grains < left ? grains : left;
         const uint32_t first = is_thief ? units - back - n : front;
         const uint64_t after = tag | (uint64_t)(is_thief ? front : front + n) << 16 | (is_thief ? back + n : back);
         if (!__atomic_compare_exchange_n(&from->taken, &word, after, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -126,9 +134,11 @@ static void look_ahead(thread_state *state, uint32_t i, int thread, int n_thread
     while (i < plan->n_ops && traits[plan->ops[i].kind]->weights == NULL) i++;
     if (i == plan->n_ops) return;
     const apus_op_traits *t = traits[plan->ops[i].kind];
-    const stretch own = share_of(t->tiles(&plan->ops[i], state->run->step), thread, n_threads);
+    const apus_op *op = &plan->ops[i];
+    const apus_step *step = state->run->step;
+    const stretch own = share_of(t->tiles(op, step), grain_of(op, step), thread, n_threads);
     if (own.begin == own.end) return;
-    t->weights(&plan->ops[i], own.begin, own.end, state->ahead);
+    t->weights(op, own.begin, own.end, state->ahead);
     for (size_t k = 0, left = AHEAD_BYTES; k < 2; left -= state->ahead[k++].bytes)
         if (state->ahead[k].bytes > left) state->ahead[k].bytes = left;
 }
@@ -141,13 +151,13 @@ static void run_thread(int thread, int n_threads, void *context) {
         const int64_t begin = apus_now();
         const apus_op *op = &plan->ops[i];
         const apus_op_traits *t = traits[op->kind];
-        const uint32_t tiles = t->tiles(op, r->step);
+        const uint32_t tiles = t->tiles(op, r->step), grain = grain_of(op, r->step);
         const int victims = n_threads - 1 < MAX_VICTIMS ? n_threads - 1 : MAX_VICTIMS;
         for (int k = 0; k <= victims; k++) {
             const int owner = (thread + k) % n_threads;
-            const stretch whole = share_of(tiles, owner, n_threads);
+            const stretch whole = share_of(tiles, grain, owner, n_threads);
             stretch taken;
-            while (take(&r->shares[owner], i, whole, k > 0, &taken))
+            while (take(&r->shares[owner], i, whole, grain, k > 0, &taken))
                 t->run[r->isa](op, r->step, taken.begin, taken.end, state.scratch);
         }
         if (t->weights != NULL || i == 0) look_ahead(&state, i + 1, thread, n_threads);

@@ -54,6 +54,9 @@ APUS_API bool apus_isa_use_bf16(bool use);
 /// on AMD's processors from Zen 5 on. The bits are the same. Returns whether they did. As apus_isa_select(), not to be
 /// called while a plan runs.
 APUS_API bool apus_isa_use_spreading(bool use);
+/// Whether products of avx512vnni with many tokens multiply four tiles by each word that they read, which they do at
+/// first where it is faster: on Intel's processors. Otherwise as apus_isa_use_spreading().
+APUS_API bool apus_isa_use_sharing(bool use);
 
 // ---------------------------------------------------------------------------------------------------------------
 // The team of threads

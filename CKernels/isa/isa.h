@@ -90,6 +90,8 @@ APUS_INLINE void apus_transpose(i32x4 x[4]) {
 bool apus_isa_has_bf16(void);
 /// Whether it is to spread words: see apus_isa_use_spreading().
 bool apus_isa_spreads(void);
+/// Whether it is to multiply four tiles by a word: see apus_isa_use_sharing().
+bool apus_isa_shares(void);
 /// How far ahead of its reads a product fetches memory: a block takes so many instructions that the processor runs
 /// through too little memory to see far ahead by itself, and some processors' own prefetching loses its way in the
 /// order of a block's reads. (One token out of memory, one Zen 5 core that reads 47 GB/s: Q4_0 36 GB/s without and 42

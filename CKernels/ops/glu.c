@@ -4,6 +4,7 @@
 #ifndef APUS_BODY
 #include "core/op.h"
 #include "ops/product.h"
+#include "quants/four.h"
 
 static uint32_t tiles(const apus_op *op, const apus_step *step) {
     (void)step;
@@ -12,13 +13,29 @@ static uint32_t tiles(const apus_op *op, const apus_step *step) {
 
 static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
     // gate and up, two row tiles each, and the products' own
-    return 4 * max_tokens * APUS_TILE_ROWS * sizeof(float) + apus_product_scratch_bytes(op->glu.gate.cols);
+    return 4 * max_tokens * APUS_TILE_ROWS * sizeof(float) + apus_products_scratch_bytes(op->glu.gate.cols, max_tokens);
 }
 
 static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]) {
     const bool take_turns = op->glu.gate.stride == 2; // then up's tiles stand between and behind gate's
     ranges[0] = apus_tile_range(&op->glu.gate, 2 * begin, 2 * end);
     ranges[1] = take_turns ? (apus_range){0} : apus_tile_range(&op->glu.up, 2 * begin, 2 * end);
+}
+
+/// The products of two row tiles of gate and up with all tokens, to gate and up (2, tokens, 16); false where those of
+/// four tiles are not to be taken at once.
+static bool multiply_four(const apus_glu *op, size_t row_tile, size_t tokens, float *gate, float *up, void *scratch) {
+    const apus_quant *quant = op->gate.quant;
+    if (op->up.quant != quant || !apus_takes_four(quant, tokens)) return false;
+    const uint8_t *const tiles[4] = {apus_tile(&op->gate, row_tile), apus_tile(&op->up, row_tile),
+                                     apus_tile(&op->gate, row_tile + 1), apus_tile(&op->up, row_tile + 1)};
+    const size_t second = tokens * APUS_TILE_ROWS;
+    const apus_sums out[4] = {{.at = gate, .ld = APUS_TILE_ROWS},
+                              {.at = up, .ld = APUS_TILE_ROWS},
+                              {.at = gate + second, .ld = APUS_TILE_ROWS},
+                              {.at = up + second, .ld = APUS_TILE_ROWS}};
+    apus_four_products(quant, tiles, op->gate.cols, apus_acts_for(&op->gate, &op->in), tokens, out, scratch);
+    return true;
 }
 
 /// A row tile's products with all tokens, to sums (tokens, 16).
@@ -74,7 +91,8 @@ static void V(run)(const apus_op *record, const apus_step *step, uint32_t begin,
         const size_t first = (size_t)tile * APUS_ACT_BLOCK;
         const size_t n = hidden - first < APUS_ACT_BLOCK ? hidden - first : APUS_ACT_BLOCK;
         const size_t row_tiles = (n + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
-        for (size_t i = 0; i < row_tiles; i++) {
+        const bool is_done = row_tiles == 2 && multiply_four(op, 2 * tile, tokens, gate, up, rest);
+        for (size_t i = 0; i < row_tiles && !is_done; i++) {
             multiply(&op->gate, 2 * tile + i, &op->in, tokens, gate + i * tokens * APUS_TILE_ROWS, rest);
             multiply(&op->up, 2 * tile + i, &op->in, tokens, up + i * tokens * APUS_TILE_ROWS, rest);
         }

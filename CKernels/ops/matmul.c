@@ -3,6 +3,7 @@
 
 #include "core/op.h"
 #include "ops/product.h"
+#include "quants/four.h"
 
 static uint32_t row_tiles(const apus_product *product) {
     return (product->weights.rows + APUS_TILE_ROWS - 1) / APUS_TILE_ROWS;
@@ -18,10 +19,14 @@ static uint32_t tiles(const apus_op *op, const apus_step *step) {
 static size_t scratch_bytes(const apus_op *op, size_t max_tokens) {
     size_t most = 0;
     for (uint32_t i = 0; i < op->matmul.n_products; i++) {
-        const size_t bytes = apus_product_scratch_bytes(op->matmul.products[i].weights.cols);
+        const size_t bytes = apus_products_scratch_bytes(op->matmul.products[i].weights.cols, max_tokens);
         if (bytes > most) most = bytes;
     }
-    return max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
+    return 4 * max_tokens * APUS_TILE_ROWS * sizeof(float) + most;
+}
+
+static uint32_t grain(const apus_op *op, const apus_step *step) {
+    return apus_takes_four(op->matmul.products[0].weights.quant, apus_row_count(op->matmul.rows, step)) ? 4 : 1;
 }
 
 static void weights(const apus_op *op, uint32_t begin, uint32_t end, apus_range ranges[2]) {
@@ -74,26 +79,41 @@ static void store(const apus_product *product, size_t row, const float *sums, si
     }
 }
 
+/// Up to four tiles from `tile` on: those of its product before `end`. Returns how many.
+static uint32_t run_tiles(const apus_op *op, uint32_t tile, uint32_t end, size_t tokens, float *scratch) {
+    uint32_t row_tile = tile;
+    const apus_product *product = op->matmul.products;
+    while (row_tile >= row_tiles(product)) row_tile -= row_tiles(product++);
+    const apus_weights *weights = &product->weights;
+    const void *acts = apus_acts_for(weights, &op->matmul.in), *rest = product->fine ? op->matmul.in.q8_rest : NULL;
+    const uint32_t left = row_tiles(product) - row_tile, most = end - tile < left ? end - tile : left;
+    const uint32_t n = most >= 4 && rest == NULL && apus_takes_four(weights->quant, tokens) ? 4 : 1;
+    apus_sums out[4];
+    const uint8_t *tiles[4];
+    bool is_direct[4];
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t row = (size_t)(row_tile + i) * APUS_TILE_ROWS;
+        const bool is_plain = product->bias == NULL && rows_from(product, row) == APUS_TILE_ROWS;
+        is_direct[i] = is_plain && !(product->accumulate && rest != NULL);
+        out[i] = is_direct[i] ? (apus_sums){product->out + row, product->ld, product->accumulate}
+                              : (apus_sums){scratch + i * tokens * APUS_TILE_ROWS, APUS_TILE_ROWS, false};
+        tiles[i] = apus_tile(weights, row_tile + i);
+    }
+    float *own = scratch + 4 * tokens * APUS_TILE_ROWS;
+    if (n == 4)
+        apus_four_products(weights->quant, tiles, weights->cols, acts, tokens, out, own);
+    else
+        apus_tile_product(weights, row_tile, acts, rest, tokens, out[0], own);
+    for (uint32_t i = 0; i < n; i++)
+        if (!is_direct[i]) store(product, (size_t)(row_tile + i) * APUS_TILE_ROWS, out[i].at, tokens);
+    return n;
+}
+
 static void run(const apus_op *op, const apus_step *step, uint32_t begin, uint32_t end, void *scratch) {
     const size_t tokens = apus_row_count(op->matmul.rows, step);
-    float *sums = scratch;
-    void *left = sums + tokens * APUS_TILE_ROWS;
-    for (uint32_t tile = begin; tile < end; tile++) {
-        uint32_t row_tile = tile;
-        const apus_product *product = op->matmul.products;
-        while (row_tile >= row_tiles(product)) row_tile -= row_tiles(product++);
-        const apus_acts *in = &op->matmul.in;
-        const void *rest = product->fine ? in->q8_rest : NULL;
-        const size_t row = (size_t)row_tile * APUS_TILE_ROWS;
-        const bool is_plain = product->bias == NULL && rows_from(product, row) == APUS_TILE_ROWS;
-        const bool is_direct = is_plain && !(product->accumulate && rest != NULL);
-        const apus_sums out = is_direct ? (apus_sums){product->out + row, product->ld, product->accumulate}
-                                        : (apus_sums){sums, APUS_TILE_ROWS, false};
-        apus_tile_product(&product->weights, row_tile, apus_acts_for(&product->weights, in), rest, tokens, out, left);
-        if (!is_direct) store(product, row, sums, tokens);
-    }
+    for (uint32_t tile = begin; tile < end;) tile += run_tiles(op, tile, end, tokens, scratch);
 }
 
 // The product inside is what has variants.
 const apus_op_traits apus_matmul_traits = {
-    .tiles = tiles, .scratch_bytes = scratch_bytes, .weights = weights, .run = APUS_ONE_VARIANT(run)};
+    .tiles = tiles, .scratch_bytes = scratch_bytes, .grain = grain, .weights = weights, .run = APUS_ONE_VARIANT(run)};

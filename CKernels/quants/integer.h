@@ -97,4 +97,6 @@ const apus_quant APUS_CONCAT(apus_quant, APUS_QUANT) = {
     .pack_tile = pack_tile,
     .decode_lane = decode_lane,
     .product = APUS_VARIANTS(product),
+    .form = APUS_FORM,
+    .unpack = APUS_VARIANTS(unpack),
 };

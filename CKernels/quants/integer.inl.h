@@ -94,7 +94,8 @@ APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *
     V(put_sum)(out, 0, sum);
 }
 
-static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *all_scales, float *minima) {
+static void V(unpack)(const uint8_t *tile, size_t cols, size_t number, size_t n, uint8_t *values, float *all_scales,
+                      float *minima) {
     enum { plane = APUS_BITS * 64 };
     for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
         const size_t blocks = span_blocks(cols, first);
@@ -106,9 +107,10 @@ static void V(unpack)(const uint8_t *tile, size_t cols, uint8_t *values, float *
             if (APUS_FORM == APUS_PLAIN || APUS_FORM == APUS_HALVES)
                 for (int s = 0; s < 8; s++) w[s] += APUS_START_OFFSET - APUS_OFFSET;
             V(UNPACK_SCALES)(scales, i, d, minimum);
-            V(put_values)(values + (first + i) * 512, w);
+            const size_t turn = (first + i) * n + number;
+            V(put_values)(values + turn * 512, w);
             for (size_t g = 0; g < APUS_GROUPS; g++) {
-                const size_t at = ((first + i) * APUS_GROUPS + g) * 16;
+                const size_t at = (turn * APUS_GROUPS + g) * 16;
                 V(store)(all_scales + at, d[g]);
                 if (APUS_HAS_MIN) V(store)(minima + at, minimum[g]);
             }
@@ -124,7 +126,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
     if (tokens > most) {
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
-        V(unpack)(tile, cols, values, scales, minima);
+        V(unpack)(tile, cols, 0, 1, values, scales, minima);
         const apus_unpacked unpacked = {values, scales, minima, tile + cols / 32 * block_bytes(), block_bytes()};
         apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
         out.add = true;

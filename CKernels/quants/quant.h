@@ -22,6 +22,23 @@ static inline apus_sums apus_sums_from(apus_sums out, size_t t) {
 typedef void (*apus_product_fn)(const uint8_t *tile, size_t cols, const void *acts, const void *rest, size_t tokens,
                                 apus_sums out, void *scratch);
 
+/// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
+/// 16; signed bytes with one scale. Values with minima have no offset, unsigned ones without are unpacked so that
+/// APUS_START_OFFSET is to be taken off.
+typedef enum apus_unpacked_form {
+    APUS_PLAIN,
+    APUS_MINIMA,
+    APUS_HALVES,
+    APUS_HALF_MINIMA,
+    APUS_SIGNED,
+    APUS_FORM_COUNT
+} apus_unpacked_form;
+
+/// Unpacks a tile's values, scales and minima (where it has any) as apus_unpacked has them, but so that the blocks of
+/// `n` tiles take turns, of which this is number `i`.
+typedef void (*apus_unpack_fn)(const uint8_t *tile, size_t cols, size_t i, size_t n, uint8_t *values, float *scales,
+                               float *minima);
+
 struct apus_quant {
     const char *name;
     uint32_t ggml_type;
@@ -34,6 +51,8 @@ struct apus_quant {
     /// Decodes row `lane` of a tile.
     void (*decode_lane)(const uint8_t *tile, size_t lane, size_t cols, float *dst);
     apus_product_fn product[APUS_ISA_COUNT];
+    apus_unpacked_form form;               ///< of integer types
+    apus_unpack_fn unpack[APUS_ISA_COUNT]; ///< of integer types
 };
 
 /// From one tile of a matrix to its next.
@@ -64,17 +83,6 @@ typedef struct apus_unpacked {
 typedef void (*apus_unpacked_fn)(const apus_unpacked *tile, size_t cols, const void *acts, size_t tokens,
                                  apus_sums out);
 
-/// Shared by the types: one scale per 32 values; the same with a minimum; a scale per 16; the same with a minimum per
-/// 16; signed bytes with one scale. Values with minima have no offset, unsigned ones without are unpacked so that
-/// APUS_START_OFFSET is to be taken off.
-typedef enum apus_unpacked_form {
-    APUS_PLAIN,
-    APUS_MINIMA,
-    APUS_HALVES,
-    APUS_HALF_MINIMA,
-    APUS_SIGNED,
-    APUS_FORM_COUNT
-} apus_unpacked_form;
 extern const apus_unpacked_fn apus_unpacked_product[APUS_FORM_COUNT][APUS_ISA_COUNT];
 
 static inline float apus_f16_to_f32(uint16_t half) {

@@ -256,6 +256,13 @@ static void check_glu(const apus_quant *quant, size_t cols, size_t hidden, size_
             run_ops(&matmul, 1, &step, 1);
         }
         check_outputs(&glu.glu.out, &first, tokens, hidden, "glu");
+        if (isa != APUS_ISA_AVX512VNNI) continue;
+        const bool shares = apus_isa_use_sharing(true);
+        apus_isa_use_sharing(!shares);
+        glu.glu.out = make_outputs(tokens, hidden);
+        run_ops(&glu, 1, &step, 2);
+        check_outputs(&glu.glu.out, &first, tokens, hidden, shares ? "glu without sharing" : "glu with sharing");
+        apus_isa_use_sharing(shares);
     }
     for (size_t t = 0; t < tokens; t++) {
         for (size_t i = 0; i < hidden; i++) {

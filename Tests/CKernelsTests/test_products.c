@@ -69,6 +69,10 @@ static void check_tokens(const problem *p, size_t n, const char *what) {
             check(apus_isa_use_spreading(!spreads), "spreading cannot be turned on");
             check_variant(p, n, what, spreads ? "avx512vnni without spreading" : "avx512vnni with spreading");
             apus_isa_use_spreading(spreads);
+            const bool shares = apus_isa_use_sharing(true);
+            check(apus_isa_use_sharing(!shares), "sharing cannot be turned on");
+            check_variant(p, n, what, shares ? "avx512vnni without sharing" : "avx512vnni with sharing");
+            apus_isa_use_sharing(shares);
         }
         if (apus_quant_act_format(p->quant) != APUS_ACT_BF16) continue;
         check(!apus_isa_use_bf16(false), "BF16 dot products cannot be turned off");
@@ -150,7 +154,7 @@ static void check_f64(const problem *p, const char *what) {
 static void test_sizes(const apus_quant *quant) {
     static const size_t float_cols[] = {1, 2, 3, 7, 16, 33, 100, 300};
     static const size_t integer_cols[] = {1, 2, 3, 5, 11}; // blocks
-    static const size_t rows[] = {1, 15, 16, 17, 33, 50};
+    static const size_t rows[] = {1, 15, 16, 17, 33, 50, 65};
     static const size_t few[] = {1, 2, 5, 8, 9, 12, 13, 24, 25};
     const bool is_float = is_float_type(quant), small = test_small();
     const size_t block = apus_quant_block(quant);
@@ -159,9 +163,9 @@ static void test_sizes(const apus_quant *quant) {
                                          : sizeof integer_cols / sizeof *integer_cols;
     for (size_t c = 0; c < n_cols; c++) {
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-            if (small && (c + r) % 4 != 0) continue;
             const size_t keep = edge_count, cols = is_float ? float_cols[c] : integer_cols[c] * block;
-            const bool all = c == n_cols - 1 && rows[r] == 33;
+            const bool all = c == n_cols - 1 && rows[r] == 65;
+            if (small && !all && (c + r) % 4 != 0) continue;
             const problem p = make_problem(quant, rows[r], cols, all || rows[r] == 17 ? MAX_TOKENS : 25, false);
             if (all)
                 for (size_t n = 1; n <= 25; n += small ? 4 : 1) check_tokens(&p, n, "random");
