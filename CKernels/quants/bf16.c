@@ -24,6 +24,7 @@ static float widen(element e) {
 #define APUS_FLOAT_ACTS APUS_ACT_BF16
 #define APUS_STEP_COLS 2
 #define APUS_MULTIPLY multiply
+#define APUS_MULTIPLY_FOUR multiply_four
 
 #if defined(__x86_64__)
 // A variant more than instruction sets have names: what avx512vnni does where the processor has BF16 dot products.
@@ -80,6 +81,13 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
     apus_product_fn multiply = V(multiply);
     APUS_ON_X86(if (V(uses_bf16)()) multiply = multiply_avx512bf16;)
     multiply(tile, cols, acts, rest, tokens, out, scratch);
+}
+
+static void V(four)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
+                    const apus_sums out[4]) {
+    apus_four_fn multiply = V(multiply_four);
+    APUS_ON_X86(if (V(uses_bf16)()) multiply = multiply_four_avx512bf16;)
+    multiply(tiles, cols, acts, tokens, out);
 }
 #endif
 #endif

@@ -77,4 +77,5 @@ const apus_quant APUS_CONCAT(apus_quant, APUS_QUANT) = {
     .pack_tile = pack_tile,
     .decode_lane = decode_lane,
     .product = APUS_VARIANTS(product),
+    .four = APUS_VARIANTS(four),
 };

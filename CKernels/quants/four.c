@@ -1,6 +1,7 @@
 // The products of four unpacked tiles with many tokens, where a word of the activations is read once for all four:
 // for processors that read fewer words into all lanes than they multiply. (One Ice Lake core, products of bytes alone,
 // GMAC/s by tiles x tokens in registers: 1 x 12 171, 2 x 6 234, 4 x 6 346 of 353; with scales: 1 x 12 139, 4 x 3 245.)
+// Float types take two of the four at a time (quants/float.inl.h).
 #include "quants/four.h"
 
 #define APUS_BODY "quants/four.inl.h"
@@ -17,13 +18,18 @@ static const four_fn products[APUS_FORM_COUNT] = {
 };
 
 bool apus_takes_four(const apus_quant *quant, size_t tokens) {
-    // Fewer tokens multiply blocks as they are unpacked.
-    return tokens > 2 * APUS_TILE_TOKENS && quant->act_format == APUS_ACT_Q8 &&
-           apus_isa_active() == APUS_ISA_AVX512VNNI && apus_isa_shares();
+    enum { LEAST = 16, LEAST_FLOAT = 24 }; // fewer multiply weights as they are read
+    const apus_isa isa = apus_isa_active();
+    if (quant->act_format == APUS_ACT_Q8) return tokens >= LEAST && isa == APUS_ISA_AVX512VNNI && apus_isa_shares();
+    return tokens >= LEAST_FLOAT && (isa == APUS_ISA_AVX512VNNI || isa == APUS_ISA_AVX512) && apus_isa_shares();
 }
 
 void apus_four_products(const apus_quant *quant, const uint8_t *const tiles[4], size_t cols, const void *acts,
                         size_t tokens, const apus_sums out[4], void *scratch) {
+    if (quant->act_format != APUS_ACT_Q8) {
+        quant->four[apus_isa_active()](tiles, cols, acts, tokens, out);
+        return;
+    }
     const size_t blocks = cols / 32;
     float *sums = scratch, *scales = sums + tokens * 4 * APUS_TILE_ROWS, *minima = scales + blocks * 4 * 2 * 16;
     uint8_t *values = (uint8_t *)(minima + blocks * 4 * 2 * 16);

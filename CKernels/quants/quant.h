@@ -39,6 +39,10 @@ typedef enum apus_unpacked_form {
 typedef void (*apus_unpack_fn)(const uint8_t *tile, size_t cols, size_t i, size_t n, uint8_t *values, float *scales,
                                float *minima);
 
+/// Four tiles times all tokens.
+typedef void (*apus_four_fn)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
+                             const apus_sums out[4]);
+
 struct apus_quant {
     const char *name;
     uint32_t ggml_type;
@@ -51,8 +55,9 @@ struct apus_quant {
     /// Decodes row `lane` of a tile.
     void (*decode_lane)(const uint8_t *tile, size_t lane, size_t cols, float *dst);
     apus_product_fn product[APUS_ISA_COUNT];
-    apus_unpacked_form form;               ///< of integer types
-    apus_unpack_fn unpack[APUS_ISA_COUNT]; ///< of integer types
+    apus_four_fn four[APUS_ISA_COUNT]; ///< of float types
+    apus_unpacked_form form;           ///< of integer types, as `unpack`
+    apus_unpack_fn unpack[APUS_ISA_COUNT];
 };
 
 /// From one tile of a matrix to its next.
