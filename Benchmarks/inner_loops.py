@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KERNELS = ROOT / "CKernels"
 # Targets, and what the disassembler has to be told of them.
 TARGETS = {"x86_64-linux-gnu": [], "aarch64-linux-gnu": ["--mattr=+dotprod,+i8mm"]}
-FILES = ("unpacked", "q4_0", "q4_k", "q8_0", "f32", "bf16")
+FILES = ("unpacked", "four", "q4_0", "q4_k", "q8_0", "f32", "bf16")
 VARIANTS = ("avx2", "avx512", "avx512vnni", "neon", "neon_dotprod", "neon_i8mm")
 # Multiply-adds of an instruction, by its name and its widest operand. AVX2 and AVX-512 without VNNI multiply bytes by
 # vpmaddubsw (or words by vpmaddwd), which is what is counted there; NEON without dot products by smull and smlal.
