@@ -83,11 +83,11 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
     multiply(tile, cols, acts, rest, tokens, out, scratch);
 }
 
-static void V(four)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
-                    const apus_sums out[4]) {
+static void V(four)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens, const apus_sums out[4],
+                    float *sums) {
     apus_four_fn multiply = V(multiply_four);
     APUS_ON_X86(if (V(uses_bf16)()) multiply = multiply_four_avx512bf16;)
-    multiply(tiles, cols, acts, tokens, out);
+    multiply(tiles, cols, acts, tokens, out, sums);
 }
 #endif
 #endif

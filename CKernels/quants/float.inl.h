@@ -80,41 +80,65 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
     }
 }
 
-/// m tokens, a constant, times two tiles, which share each word of the activations.
-APUS_INLINE void V(two_tiles)(const uint8_t *const tiles[2], size_t steps, const float *acts, size_t width, int m,
-                              const apus_sums out[2], size_t t0) {
-    const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
-    f32x16 sum[2][APUS_TILE_TOKENS];
+enum {
+    V(four_tokens) = V(step_tokens) < 4 ? 1 : V(step_tokens) / 4, ///< as many sums as of one tile
+    /// Whose weights of four tiles, widened once for all tokens, stay in the first cache level beside the activations.
+    V(panel_steps) = 128 / V(step_words),
+};
+
+/// m tokens, a constant, times `steps` steps of four tiles' widened weights, which share each word of the activations.
+/// Sums come from `sums` (tokens, 4, 16) unless `is_first`, and go there, or out if `is_last`. Meanwhile the
+/// activations at `ahead` are fetched.
+APUS_INLINE void V(four_tiles)(const V(step_weights) (*panel)[4], size_t steps, const float *acts, const float *ahead,
+                               size_t width, int m, bool is_first, bool is_last, const apus_sums out[4], size_t t0,
+                               float *sums) {
+    f32x16 sum[4][V(four_tokens)];
 #pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++) sum[0][t] = sum[1][t] = (f32x16){0};
+    for (int t = 0; t < m; t++)
+        for (int r = 0; r < 4; r++) {
+            sum[r][t] = is_first ? (f32x16){0} : V(load)(sums + (t * 4 + r) * 16);
+            if (is_last) V(expect_sum)(out[r], t0 + (size_t)t);
+        }
     for (size_t s = 0; s < steps; s++) {
-        const V(step_weights) w[2] = {V(load_step)(tiles[0] + s * step_bytes), V(load_step)(tiles[1] + s * step_bytes)};
-        const float *act = acts + s * V(step_words) * width;
+        const size_t at = s * V(step_words) * width;
+        __builtin_prefetch(ahead + at);
 #pragma clang loop unroll(full)
         for (int t = 0; t < m; t++)
-            for (int r = 0; r < 2; r++) sum[r][t] = V(add_step)(sum[r][t], w[r], act + t, width);
+            for (int r = 0; r < 4; r++) sum[r][t] = V(add_step)(sum[r][t], panel[s][r], acts + at + t, width);
     }
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++)
-        for (int r = 0; r < 2; r++) V(put_sum)(out[r], t0 + (size_t)t, sum[r][t]);
+        for (int r = 0; r < 4; r++) {
+            if (is_last)
+                V(put_sum)(out[r], t0 + (size_t)t, sum[r][t]);
+            else
+                V(store)(sums + (t * 4 + r) * 16, sum[r][t]);
+        }
 }
 
 static void V(APUS_MULTIPLY_FOUR)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
-                                  const apus_sums out[4]) {
+                                  const apus_sums out[4], float *sums) {
     const size_t steps = (cols + APUS_STEP_COLS - 1) / APUS_STEP_COLS;
-    for (int pair = 0; pair < 4; pair += 2) {
-        const float *a = acts;
-        for (size_t first = 0, width; first < tokens; first += width, a += width * steps * V(step_words)) {
-            width = tokens - first < APUS_TILE_TOKENS ? tokens - first : APUS_TILE_TOKENS;
+    const size_t step_bytes = 16 * APUS_STEP_COLS * sizeof(element);
+    V(step_weights) panel[V(panel_steps)][4];
+    for (size_t first = 0, n; first < steps; first += n) {
+        n = steps - first < V(panel_steps) ? steps - first : V(panel_steps);
+        const bool is_first = first == 0, is_last = first + n == steps;
+        for (size_t s = 0; s < n; s++)
+            for (size_t r = 0; r < 4; r++) panel[s][r] = V(load_step)(tiles[r] + (first + s) * step_bytes);
+        for (size_t token = 0, width; token < tokens; token += width) {
+            width = tokens - token < APUS_TILE_TOKENS ? tokens - token : APUS_TILE_TOKENS;
+            const float *a = (const float *)acts + (token * steps + first * width) * V(step_words);
+            const float *next = a + width * steps * V(step_words);
             for (size_t t = 0; t < width;) {
-#define APUS_CASE(n)                                                                                                   \
-    if (width - t >= n && 2 * n <= V(step_tokens)) {                                                                   \
-        V(two_tiles)(tiles + pair, steps, a + t, width, n, out + pair, first + t);                                     \
-        t += n;                                                                                                        \
+                float *s = sums + (token + t) * 64;
+#define APUS_CASE(m)                                                                                                   \
+    if (width - t >= m && m <= V(four_tokens)) {                                                                       \
+        V(four_tiles)(panel, n, a + t, t == 0 ? next : a, width, m, is_first, is_last, out, token + t, s);             \
+        t += m;                                                                                                        \
         continue;                                                                                                      \
     }
-                APUS_CASE(12)
-                APUS_CASE(8)
+                APUS_CASE(6)
                 APUS_CASE(4)
                 APUS_CASE(2)
                 APUS_CASE(1)

@@ -1,7 +1,7 @@
 // The products of four unpacked tiles with many tokens, where a word of the activations is read once for all four:
 // for processors that read fewer words into all lanes than they multiply. (One Ice Lake core, products of bytes alone,
 // GMAC/s by tiles x tokens in registers: 1 x 12 171, 2 x 6 234, 4 x 6 346 of 353; with scales: 1 x 12 139, 4 x 3 245.)
-// Float types take two of the four at a time (quants/float.inl.h).
+// Float types: quants/float.inl.h.
 #include "quants/four.h"
 
 #define APUS_BODY "quants/four.inl.h"
@@ -27,7 +27,7 @@ bool apus_takes_four(const apus_quant *quant, size_t tokens) {
 void apus_four_products(const apus_quant *quant, const uint8_t *const tiles[4], size_t cols, const void *acts,
                         size_t tokens, const apus_sums out[4], void *scratch) {
     if (quant->act_format != APUS_ACT_Q8) {
-        quant->four[apus_isa_active()](tiles, cols, acts, tokens, out);
+        quant->four[apus_isa_active()](tiles, cols, acts, tokens, out, scratch);
         return;
     }
     const size_t blocks = cols / 32;

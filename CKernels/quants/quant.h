@@ -39,9 +39,9 @@ typedef enum apus_unpacked_form {
 typedef void (*apus_unpack_fn)(const uint8_t *tile, size_t cols, size_t i, size_t n, uint8_t *values, float *scales,
                                float *minima);
 
-/// Four tiles times all tokens.
+/// Four tiles times all tokens. `sums` has room for (tokens, 4, 16).
 typedef void (*apus_four_fn)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
-                             const apus_sums out[4]);
+                             const apus_sums out[4], float *sums);
 
 struct apus_quant {
     const char *name;

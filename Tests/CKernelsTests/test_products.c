@@ -168,7 +168,7 @@ static void test_sizes(const apus_quant *quant) {
             if (small && !all && (c + r) % 4 != 0) continue;
             const problem p = make_problem(quant, rows[r], cols, all || rows[r] == 17 ? MAX_TOKENS : 25, false);
             if (all)
-                for (size_t n = 1; n <= 25; n += small ? 4 : 1) check_tokens(&p, n, "random");
+                for (size_t n = 1; n <= 36; n += small ? 4 : 1) check_tokens(&p, n, "random");
             else
                 for (size_t n = 0; n < sizeof few / sizeof *few; n++)
                     if (!small || (n + r) % 3 == 0) check_tokens(&p, few[n], "random");
