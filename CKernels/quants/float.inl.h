@@ -83,7 +83,7 @@ static void V(APUS_MULTIPLY)(const uint8_t *tile, size_t cols, const void *acts,
 enum {
     V(four_tokens) = V(step_tokens) < 4 ? 1 : V(step_tokens) / 4, ///< as many sums as of one tile
     /// Whose weights of four tiles, widened once for all tokens, stay in the first cache level beside the activations.
-    V(panel_steps) = 128 / V(step_words),
+    V(panel_steps) = 96 / V(step_words),
 };
 
 /// m tokens, a constant, times `steps` steps of four tiles' widened weights, which share each word of the activations.

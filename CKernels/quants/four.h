@@ -7,10 +7,10 @@
 /// Whether products of so many tokens are to take four tiles at once.
 bool apus_takes_four(const apus_quant *quant, size_t tokens);
 
-/// Scratch of products over `cols` inputs with up to `tokens` tokens, of four tiles: sums and, of each tile, int8
-/// values, two scales and two minima per block. One tile takes less.
+/// Scratch of products over `cols` inputs with up to `tokens` tokens: the sums of four tiles, or what one tile takes.
 static inline size_t apus_products_scratch_bytes(size_t cols, size_t tokens) {
-    return 4 * (tokens * APUS_TILE_ROWS * sizeof(float) + apus_product_scratch_bytes(cols));
+    const size_t four = 4 * tokens * APUS_TILE_ROWS * sizeof(float), one = apus_product_scratch_bytes(cols);
+    return four > one ? four : one;
 }
 
 /// Four tiles of a type times all tokens. `scratch` is 64-byte aligned.

@@ -1,17 +1,14 @@
-// Products of four unpacked tiles, per instruction set. The tiles' blocks take turns: values (cols / 32, 4, 512),
-// scales and minima (cols / 32, 4, groups, 16).
+// Products of a stretch of four unpacked tiles, per instruction set. The tiles' blocks take turns: values
+// (blocks, 4, 512), scales and minima (blocks, 4, groups, 16).
 #ifdef APUS_BY_STEPS
 #include "quants/block.inl.h"
 
-enum {
-    V(four_tokens) = 3, ///< 12 integer and 12 running sums
-    V(four_blocks) = 8, ///< whose values, scales and activations of 12 tokens stay in the first cache level
-};
+enum { V(four_tokens) = 3 }; ///< 12 integer and 12 running sums
 
 /// Adds a block's products with m tokens, a constant as what follows `minima` up to `has_min`.
 APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t *values, const float *scales,
                              const float *minima, int offset, int groups, int has_min, const uint8_t *acts,
-                             size_t width, size_t t0) {
+                             const uint8_t *ahead, size_t width, size_t t0) {
     // Hidden from the compiler, as in V(add_block).
     __asm__("" : "+r"(acts));
     const int32_t *steps = (const int32_t *)acts + t0, *starts = steps + 10 * width;
@@ -27,6 +24,7 @@ APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t
 #pragma clang loop unroll(full)
         for (int s = g * (8 / groups); s < (g + 1) * (8 / groups); s++) {
             u8x64 w[4];
+            __builtin_prefetch(ahead + s * 64);
             for (int r = 0; r < 4; r++) w[r] = V(load_bytes)(values + r * 512 + s * 64);
             __asm__ volatile("" ::: "memory"); // steps stay in order
 #pragma clang loop unroll(full)
@@ -55,11 +53,11 @@ APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t
     }
 }
 
-/// m tokens from t0 on, times `blocks` blocks from the first one of `tiles` on: sums come from `sums` (tokens, 4, 16)
-/// unless `is_first`, and go there, or out if `is_last`.
-APUS_INLINE void V(four_tiles)(const apus_unpacked *tiles, size_t blocks, const uint8_t *acts, size_t width, size_t t0,
-                               int m, bool is_first, bool is_last, const apus_sums out[4], float *sums, int offset,
-                               int groups, int has_min) {
+/// m tokens from t0 on, times the first `blocks` blocks of `tiles`: sums come from `sums` (tokens, 4, 16)
+/// unless `is_first`, and go there, or out if `is_last`. The activations at `ahead` are fetched meanwhile.
+APUS_INLINE void V(four_tiles)(const apus_unpacked *tiles, size_t blocks, const uint8_t *acts, const uint8_t *ahead,
+                               size_t width, size_t t0, int m, bool is_first, bool is_last, const apus_sums out[4],
+                               float *sums, int offset, int groups, int has_min) {
     f32x16 sum[4][V(four_tokens)];
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++)
@@ -71,7 +69,7 @@ APUS_INLINE void V(four_tiles)(const apus_unpacked *tiles, size_t blocks, const 
     for (size_t i = 0; i < blocks; i++)
         V(add_four)(sum, m, tiles->values + i * 2048, tiles->scales + i * step,
                     has_min ? tiles->minima + i * step : NULL, offset, groups, has_min,
-                    acts + i * APUS_Q8_RECORD * width, width, t0);
+                    acts + i * APUS_Q8_RECORD * width, ahead + i * APUS_Q8_RECORD * width, width, t0);
 #pragma clang loop unroll(full)
     for (int t = 0; t < m; t++)
         for (int r = 0; r < 4; r++) {
@@ -82,44 +80,40 @@ APUS_INLINE void V(four_tiles)(const apus_unpacked *tiles, size_t blocks, const 
         }
 }
 
-APUS_INLINE void V(four)(const apus_unpacked *tiles, size_t cols, const uint8_t *acts, size_t tokens,
+APUS_INLINE void V(four)(const apus_unpacked *tiles, apus_stretch part, const uint8_t *acts, size_t tokens,
                          const apus_sums out[4], float *sums, int offset, int groups, int has_min) {
-    const size_t blocks = cols / 32, step = (size_t)groups * 64;
-    for (size_t first = 0, n; first < blocks; first += n) {
-        n = blocks - first < V(four_blocks) ? blocks - first : V(four_blocks);
-        const bool is_first = first == 0, is_last = first + n == blocks;
-        const apus_unpacked part = {.values = tiles->values + first * 2048,
-                                    .scales = tiles->scales + first * step,
-                                    .minima = tiles->minima + first * step};
-        for (size_t token = 0, width; token < tokens; token += width) {
-            width = tokens - token < APUS_TILE_TOKENS ? tokens - token : APUS_TILE_TOKENS;
-            const uint8_t *a = acts + (token * blocks + first * width) * APUS_Q8_RECORD;
-            const apus_sums to[4] = {apus_sums_from(out[0], token), apus_sums_from(out[1], token),
-                                     apus_sums_from(out[2], token), apus_sums_from(out[3], token)};
-            for (size_t t = 0; t < width; t += V(four_tokens)) {
-                float *s = sums + (token + t) * 64;
-#define APUS_CASE(m) V(four_tiles)(&part, n, a, width, t, m, is_first, is_last, to, s, offset, groups, has_min)
-                switch (width - t) {
-                case 1:
-                    APUS_CASE(1);
-                    break;
-                case 2:
-                    APUS_CASE(2);
-                    break;
-                default:
-                    APUS_CASE(3);
-                    break;
-                }
-#undef APUS_CASE
+    const bool is_first = part.first == 0, is_last = part.first + part.blocks == part.of;
+    for (size_t token = 0, width; token < tokens; token += width) {
+        width = tokens - token < APUS_TILE_TOKENS ? tokens - token : APUS_TILE_TOKENS;
+        const uint8_t *a = acts + (token * part.of + part.first * width) * APUS_Q8_RECORD;
+        const uint8_t *next = a + width * part.of * APUS_Q8_RECORD;
+        const apus_sums to[4] = {apus_sums_from(out[0], token), apus_sums_from(out[1], token),
+                                 apus_sums_from(out[2], token), apus_sums_from(out[3], token)};
+        for (size_t t = 0; t < width; t += V(four_tokens)) {
+            float *s = sums + (token + t) * 64;
+#define APUS_CASE(m)                                                                                                   \
+    V(four_tiles)(tiles, part.blocks, a, t == 0 ? next : a, width, t, m, is_first, is_last, to, s, offset, groups,     \
+                  has_min)
+            switch (width - t) {
+            case 1:
+                APUS_CASE(1);
+                break;
+            case 2:
+                APUS_CASE(2);
+                break;
+            default:
+                APUS_CASE(3);
+                break;
             }
+#undef APUS_CASE
         }
     }
 }
 
 #define APUS_FOUR(name, offset, groups, has_min)                                                                       \
-    static void V(name)(const apus_unpacked *tiles, size_t cols, const void *acts, size_t tokens,                      \
+    static void V(name)(const apus_unpacked *tiles, apus_stretch part, const void *acts, size_t tokens,                \
                         const apus_sums out[4], float *sums) {                                                         \
-        V(four)(tiles, cols, acts, tokens, out, sums, offset, groups, has_min);                                        \
+        V(four)(tiles, part, acts, tokens, out, sums, offset, groups, has_min);                                        \
     }
 APUS_FOUR(plain, APUS_START_OFFSET, 1, 0)
 APUS_FOUR(minima, 0, 1, 1)

@@ -94,11 +94,12 @@ APUS_INLINE void V(direct_one)(const uint8_t *tile, size_t cols, const uint8_t *
     V(put_sum)(out, 0, sum);
 }
 
-static void V(unpack)(const uint8_t *tile, size_t cols, size_t number, size_t n, uint8_t *values, float *all_scales,
-                      float *minima) {
+static void V(unpack)(const uint8_t *tile, size_t begin, size_t n_blocks, size_t number, size_t n, uint8_t *values,
+                      float *all_scales, float *minima) {
     enum { plane = APUS_BITS * 64 };
-    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
-        const size_t blocks = span_blocks(cols, first);
+    tile += begin * block_bytes();
+    for (size_t first = 0; first < n_blocks; first += apus_span_blocks(APUS_SCALE)) {
+        const size_t blocks = span_blocks(n_blocks * 32, first);
         const uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
         for (size_t i = 0; i < blocks; i++) {
             u8x64 w[8];
@@ -126,7 +127,7 @@ static void V(product)(const uint8_t *tile, size_t cols, const void *acts, const
     if (tokens > most) {
         uint8_t *values = scratch;
         float *scales = (float *)(values + cols * 16), *minima = scales + cols / 32 * APUS_GROUPS * 16;
-        V(unpack)(tile, cols, 0, 1, values, scales, minima);
+        V(unpack)(tile, 0, cols / 32, 0, 1, values, scales, minima);
         const apus_unpacked unpacked = {values, scales, minima, tile + cols / 32 * block_bytes(), block_bytes()};
         apus_unpacked_product[APUS_FORM][V(isa)](&unpacked, cols, acts, tokens, out);
         out.add = true;

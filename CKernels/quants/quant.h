@@ -34,10 +34,11 @@ typedef enum apus_unpacked_form {
     APUS_FORM_COUNT
 } apus_unpacked_form;
 
-/// Unpacks a tile's values, scales and minima (where it has any) as apus_unpacked has them, but so that the blocks of
-/// `n` tiles take turns, of which this is number `i`.
-typedef void (*apus_unpack_fn)(const uint8_t *tile, size_t cols, size_t i, size_t n, uint8_t *values, float *scales,
-                               float *minima);
+/// Unpacks values, scales and minima (where there are any) of `blocks` blocks of a tile from block `first` on, whole
+/// spans but at the tile's end, as apus_unpacked has them, but so that the blocks of `n` tiles take turns, of which
+/// this is number `i`.
+typedef void (*apus_unpack_fn)(const uint8_t *tile, size_t first, size_t blocks, size_t i, size_t n, uint8_t *values,
+                               float *scales, float *minima);
 
 /// Four tiles times all tokens. `sums` has room for (tokens, 4, 16).
 typedef void (*apus_four_fn)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
