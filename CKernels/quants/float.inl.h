@@ -92,28 +92,16 @@ enum {
 APUS_INLINE void V(four_tiles)(const V(step_weights) (*panel)[4], size_t steps, const float *acts, const float *ahead,
                                size_t width, int m, bool is_first, bool is_last, const apus_sums out[4], size_t t0,
                                float *sums) {
-    f32x16 sum[4][V(four_tokens)];
-#pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++)
-        for (int r = 0; r < 4; r++) {
-            sum[r][t] = is_first ? (f32x16){0} : V(load)(sums + (t * 4 + r) * 16);
-            if (is_last) V(expect_sum)(out[r], t0 + (size_t)t);
-        }
+    f32x16 sum[V(four_tokens)][4];
+    V(begin_four)(sum, m, is_first, is_last, sums, out, t0);
     for (size_t s = 0; s < steps; s++) {
         const size_t at = s * V(step_words) * width;
         __builtin_prefetch(ahead + at);
 #pragma clang loop unroll(full)
         for (int t = 0; t < m; t++)
-            for (int r = 0; r < 4; r++) sum[r][t] = V(add_step)(sum[r][t], panel[s][r], acts + at + t, width);
+            for (int r = 0; r < 4; r++) sum[t][r] = V(add_step)(sum[t][r], panel[s][r], acts + at + t, width);
     }
-#pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++)
-        for (int r = 0; r < 4; r++) {
-            if (is_last)
-                V(put_sum)(out[r], t0 + (size_t)t, sum[r][t]);
-            else
-                V(store)(sums + (t * 4 + r) * 16, sum[r][t]);
-        }
+    V(end_four)(sum, m, is_last, sums, out, t0);
 }
 
 static void V(APUS_MULTIPLY_FOUR)(const uint8_t *const tiles[4], size_t cols, const void *acts, size_t tokens,
@@ -129,7 +117,7 @@ static void V(APUS_MULTIPLY_FOUR)(const uint8_t *const tiles[4], size_t cols, co
         for (size_t token = 0, width; token < tokens; token += width) {
             width = tokens - token < APUS_TILE_TOKENS ? tokens - token : APUS_TILE_TOKENS;
             const float *a = (const float *)acts + (token * steps + first * width) * V(step_words);
-            const float *next = a + width * steps * V(step_words);
+            const float *next = token + width < tokens ? a + width * steps * V(step_words) : a;
             for (size_t t = 0; t < width;) {
                 float *s = sums + (token + t) * 64;
 #define APUS_CASE(m)                                                                                                   \

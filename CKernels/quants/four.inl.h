@@ -6,9 +6,9 @@
 enum { V(four_tokens) = 3 }; ///< 12 integer and 12 running sums
 
 /// Adds a block's products with m tokens, a constant as what follows `minima` up to `has_min`.
-APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t *values, const float *scales,
-                             const float *minima, int offset, int groups, int has_min, const uint8_t *acts,
-                             const uint8_t *ahead, size_t width, size_t t0) {
+APUS_INLINE void V(add_four)(f32x16 (*sum)[4], int m, const uint8_t *values, const float *scales, const float *minima,
+                             int offset, int groups, int has_min, const uint8_t *acts, const uint8_t *ahead,
+                             size_t width, size_t t0) {
     // Hidden from the compiler, as in V(add_block).
     __asm__("" : "+r"(acts));
     const int32_t *steps = (const int32_t *)acts + t0, *starts = steps + 10 * width;
@@ -46,8 +46,8 @@ APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t
             const f32x16 d = V(load)(scales + at), minimum = has_min ? V(load)(minima + at) : d;
 #pragma clang loop unroll(full)
             for (int t = 0; t < m; t++) {
-                V(add_scaled)(&sum[r][t], 1, &dot[r][t], d, scale + t);
-                if (has_min) V(add_minima)(&sum[r][t], 1, minimum, scaled_sum + t);
+                V(add_scaled)(&sum[t][r], 1, &dot[r][t], d, scale + t);
+                if (has_min) V(add_minima)(&sum[t][r], 1, minimum, scaled_sum + t);
             }
         }
     }
@@ -58,26 +58,14 @@ APUS_INLINE void V(add_four)(f32x16 sum[4][V(four_tokens)], int m, const uint8_t
 APUS_INLINE void V(four_tiles)(const apus_unpacked *tiles, size_t blocks, const uint8_t *acts, const uint8_t *ahead,
                                size_t width, size_t t0, int m, bool is_first, bool is_last, const apus_sums out[4],
                                float *sums, int offset, int groups, int has_min) {
-    f32x16 sum[4][V(four_tokens)];
-#pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++)
-        for (int r = 0; r < 4; r++) {
-            sum[r][t] = is_first ? (f32x16){0} : V(load)(sums + (t * 4 + r) * 16);
-            if (is_last) V(expect_sum)(out[r], t0 + (size_t)t);
-        }
+    f32x16 sum[V(four_tokens)][4];
+    V(begin_four)(sum, m, is_first, is_last, sums, out, t0);
     const size_t step = (size_t)groups * 64;
     for (size_t i = 0; i < blocks; i++)
         V(add_four)(sum, m, tiles->values + i * 2048, tiles->scales + i * step,
                     has_min ? tiles->minima + i * step : NULL, offset, groups, has_min,
                     acts + i * APUS_Q8_RECORD * width, ahead + i * APUS_Q8_RECORD * width, width, t0);
-#pragma clang loop unroll(full)
-    for (int t = 0; t < m; t++)
-        for (int r = 0; r < 4; r++) {
-            if (is_last)
-                V(put_sum)(out[r], t0 + (size_t)t, sum[r][t]);
-            else
-                V(store)(sums + (t * 4 + r) * 16, sum[r][t]);
-        }
+    V(end_four)(sum, m, is_last, sums, out, t0);
 }
 
 APUS_INLINE void V(four)(const apus_unpacked *tiles, apus_stretch part, const uint8_t *acts, size_t tokens,
@@ -86,25 +74,21 @@ APUS_INLINE void V(four)(const apus_unpacked *tiles, apus_stretch part, const ui
     for (size_t token = 0, width; token < tokens; token += width) {
         width = tokens - token < APUS_TILE_TOKENS ? tokens - token : APUS_TILE_TOKENS;
         const uint8_t *a = acts + (token * part.of + part.first * width) * APUS_Q8_RECORD;
-        const uint8_t *next = a + width * part.of * APUS_Q8_RECORD;
+        const uint8_t *next = token + width < tokens ? a + width * part.of * APUS_Q8_RECORD : a;
         const apus_sums to[4] = {apus_sums_from(out[0], token), apus_sums_from(out[1], token),
                                  apus_sums_from(out[2], token), apus_sums_from(out[3], token)};
-        for (size_t t = 0; t < width; t += V(four_tokens)) {
+        for (size_t t = 0; t < width;) {
             float *s = sums + (token + t) * 64;
 #define APUS_CASE(m)                                                                                                   \
-    V(four_tiles)(tiles, part.blocks, a, t == 0 ? next : a, width, t, m, is_first, is_last, to, s, offset, groups,     \
-                  has_min)
-            switch (width - t) {
-            case 1:
-                APUS_CASE(1);
-                break;
-            case 2:
-                APUS_CASE(2);
-                break;
-            default:
-                APUS_CASE(3);
-                break;
-            }
+    if (width - t >= m) {                                                                                              \
+        V(four_tiles)(tiles, part.blocks, a, t == 0 ? next : a, width, t, m, is_first, is_last, to, s, offset, groups, \
+                      has_min);                                                                                        \
+        t += m;                                                                                                        \
+        continue;                                                                                                      \
+    }
+            APUS_CASE(3)
+            APUS_CASE(2)
+            APUS_CASE(1)
 #undef APUS_CASE
         }
     }
