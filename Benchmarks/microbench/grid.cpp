@@ -29,6 +29,7 @@ void Grid::add(const std::string &op, const std::string &type, size_t m, const s
             Case c;
             c.name = op + "/" + type + "/" + apus_isa_name(isa) + "/m" + std::to_string(m) + "/" + shape + "/t" +
                      std::to_string(n);
+            if (!names.insert(c.name).second) continue; // of another model with the same shape
             c.isa = isa;
             c.threads = n;
             c.is_default = is_default(isa, n) && macs <= most_macs(isa, unit);

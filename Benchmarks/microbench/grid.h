@@ -73,6 +73,9 @@ class Grid {
     void add(const std::string &op, const std::string &type, size_t m, const std::string &shape, apus_probe unit,
              double macs, const std::function<bool(apus_isa, int)> &is_default,
              const std::function<Work(int threads)> &prepare);
+
+  private:
+    std::set<std::string> names; ///< of `cases`, each once
 };
 
 /// The rows of every op in the registry; those that have no file in ops/ go to `unmeasured`.

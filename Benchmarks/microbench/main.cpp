@@ -183,9 +183,9 @@ int run(std::vector<char *> arguments) {
         benchmark::AddCustomContext("ops not measured", unmeasured);
     }
     MedianReporter reporter;
-    benchmark::RunSpecifiedBenchmarks(&reporter);
+    const size_t matching = benchmark::RunSpecifiedBenchmarks(&reporter);
     benchmark::Shutdown();
-    return 0;
+    return matching > 0 ? 0 : 64; // Google Benchmark has said that its filter matches none
 }
 
 } // namespace

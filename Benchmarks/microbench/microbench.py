@@ -31,7 +31,8 @@ def build(ggml):
         "cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
         f"-DCMAKE_C_COMPILER={clang}", f"-DCMAKE_CXX_COMPILER={clang}++",
         "-DCMAKE_C_FLAGS_RELEASE=-O2", "-DCMAKE_CXX_FLAGS_RELEASE=-O2",  # as SwiftPM compiles
-        "-DBUILD_TESTING=OFF", "-DAPUS_BENCHMARKS=ON", f"-DAPUS_GGML={Path(ggml).resolve() if ggml else ''}",
+        f"-DAPUS_WERROR={os.environ.get('APUS_WERROR', '0')}", "-DBUILD_TESTING=OFF", "-DAPUS_BENCHMARKS=ON",
+        f"-DAPUS_GGML={Path(ggml).resolve() if ggml else ''}",
     ]  # fmt: skip
     for command in (configure, ["cmake", "--build", folder]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -33,6 +33,7 @@ check() {
         need abigail-tools sh -c 'command -v abidiff'
         need binutils sh -c 'command -v nm && command -v readelf'
         need g++ linkable "$native" libstdc++.so
+        need libbenchmark-dev linkable "$native" libbenchmark.so
         need qemu-user sh -c 'command -v qemu-aarch64'
         need gcc-aarch64-linux-gnu sh -c 'command -v aarch64-linux-gnu-gcc'
         need libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h

@@ -4,9 +4,10 @@ set -eu
 cd -- "$(dirname -- "$0")/../.."
 # The fuzzers first, for five seconds each: an own small build, with AddressSanitizer.
 Tests/Fuzz/run.sh 5
-# The comparison with other engines and servers, on scripts in their place.
+# The comparison with other engines and servers, on scripts in their place; the microbenchmark itself, on two small cases.
 .venv/bin/python Tests/BenchmarkTests/test_compare.py
 .venv/bin/python Tests/BenchmarkTests/test_serve.py
+.venv/bin/python Tests/BenchmarkTests/test_microbench.py
 swift build -c release --build-tests
 # The libraries' documentation, of the modules that this build has left.
 Tests/tools/docs.sh
