@@ -98,32 +98,37 @@ static inline void apus_spread_bits(uint8_t bits, uint8_t bytes[8]) {
 
 static inline int apus_high_shift(int bits) { return bits < 4 ? 2 : 4; }
 
-static inline void apus_put_codes(uint8_t *planes, int bits, size_t row, const uint8_t *codes) {
+/// Writes codes `first` to `first` + 31 of four rows, `row` and those after it. (At once: 16 bytes lie together in a
+/// plane.)
+static inline void apus_put_codes(uint8_t *planes, int bits, size_t row, const apus_codes codes[4], size_t first) {
+    i32x4 step[8]; // four columns of each row
+    for (size_t half = 0; half < 2; half++) {
+        for (size_t r = 0; r < 4; r++) __builtin_memcpy(&step[4 * half + r], codes[r].codes + first + 16 * half, 16);
+        apus_transpose(step + 4 * half);
+    }
+    uint8_t *to = planes + row * 4;
     if (bits == 8) {
-        for (size_t s = 0; s < 8; s++) __builtin_memcpy(planes + s * 64 + row * 4, codes + 4 * s, 4);
+        for (size_t s = 0; s < 8; s++) __builtin_memcpy(to + s * 64, &step[s], 16);
         return;
     }
-    uint32_t step[8]; // four columns each
-    __builtin_memcpy(step, codes, 32);
-    uint8_t *to = planes + row * 4;
     if (bits >= 4) {
         for (size_t v = 0; v < 4; v++, to += 64) {
-            const uint32_t both = (step[v] & 0x0f0f0f0f) | (step[v + 4] & 0x0f0f0f0f) << 4;
-            __builtin_memcpy(to, &both, 4);
+            const i32x4 both = (step[v] & 0x0f0f0f0f) | (step[v + 4] & 0x0f0f0f0f) << 4;
+            __builtin_memcpy(to, &both, 16);
         }
     }
     if (bits == 6 || bits < 4) {
         const int shift = bits == 6 ? 4 : 0;
         for (size_t v = 0; v < 2; v++, to += 64) {
-            uint32_t two = 0;
-            for (size_t i = 0; i < 4; i++) two |= ((step[4 * v + i] >> shift) & 0x03030303) << (2 * i);
-            __builtin_memcpy(to, &two, 4);
+            i32x4 two = {0};
+            for (size_t i = 0; i < 4; i++) two |= ((step[4 * v + i] >> shift) & 0x03030303) << (int)(2 * i);
+            __builtin_memcpy(to, &two, 16);
         }
     }
     if (bits == 5 || bits == 3) {
-        uint32_t one = 0;
+        i32x4 one = {0};
         for (int s = 0; s < 8; s++) one |= ((step[s] >> apus_high_shift(bits)) & 0x01010101) << s;
-        __builtin_memcpy(to, &one, 4);
+        __builtin_memcpy(to, &one, 16);
     }
 }
 

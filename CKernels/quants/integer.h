@@ -53,18 +53,24 @@ static void decode(const void *src, float *dst, size_t n) {
 }
 
 static void pack_tile(uint8_t *tile, const uint8_t *src, size_t n_rows, size_t cols) {
-    __builtin_memset(tile, 0, cols / 32 * block_bytes()); // scales are put together of bits
-    apus_codes codes;
-    for (size_t row = 0; row < n_rows; row++) {
-        for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
-            const size_t blocks = span_blocks(cols, first);
-            uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
-            for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32, src += APUS_BLOCK_BYTES) {
-                explode(src, &codes);
-                apus_put_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, row, &codes);
+    const size_t row_bytes = cols / APUS_BLOCK * APUS_BLOCK_BYTES;
+    apus_codes codes[4];
+    for (size_t first = 0; first < cols / 32; first += apus_span_blocks(APUS_SCALE)) {
+        const size_t blocks = span_blocks(cols, first);
+        uint8_t *scales = tile + first * block_bytes(), *planes = scales + blocks * block_scale_bytes();
+        __builtin_memset(scales, 0, blocks * block_scale_bytes()); // they are put together of bits
+        for (size_t i = 0; i < blocks; i += APUS_BLOCK / 32) {
+            for (size_t row = 0; row < APUS_TILE_ROWS; row += 4) {
+                for (size_t r = 0; r < 4; r++) {
+                    if (row + r >= n_rows) {
+                        __builtin_memset(codes[r].codes, 0, APUS_BLOCK);
+                        continue;
+                    }
+                    explode(src + (row + r) * row_bytes + (first + i) * 32 / APUS_BLOCK * APUS_BLOCK_BYTES, &codes[r]);
+                    apus_put_scales(scales, APUS_SCALE, i * 32 / APUS_BLOCK, row + r, &codes[r]);
+                }
                 for (size_t j = 0; j < APUS_BLOCK / 32; j++)
-                    apus_put_codes(planes + (i + j) * apus_plane_bytes(APUS_BITS), APUS_BITS, row,
-                                   codes.codes + 32 * j);
+                    apus_put_codes(planes + (i + j) * apus_plane_bytes(APUS_BITS), APUS_BITS, row, codes, 32 * j);
             }
         }
     }
