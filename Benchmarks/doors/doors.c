@@ -15,8 +15,8 @@ static void must(apus_status status, char *error) {
 static void pause_here(void) {
     puts("ready");
     fflush(stdout);
-    while (getchar() != '\n') {
-    }
+    for (int c = getchar(); c != '\n'; c = getchar())
+        if (c == EOF) exit(1); // nobody looks any more
 }
 
 static int32_t count(const apus_event *event, void *user) {
