@@ -139,7 +139,7 @@ def main():
     parser.add_argument("--limit", type=float, default=50, help="microseconds (50)")
     arguments = parser.parse_args()
     if not arguments.library.is_file():
-        parser.error(f"no library at {arguments.library}: Tests/LibraryTests/run.sh builds it, or name one with --library")
+        parser.error(f"no library at {arguments.library}: Tests/LibraryTests/run.sh builds it; or --library")
     environment = {
         "APUS_LIBRARY": str(arguments.library),
         "LD_LIBRARY_PATH": str(arguments.library.parent),
